@@ -1,0 +1,154 @@
+/* ciba-poll: waits until the user has decided. */
+#include "clock.h"
+#include "documents.h"
+#include "options.h"
+#include "poller.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct {
+    bool once, quiet, verbose;
+    double timeout;
+    long parallel;
+    struct client_settings client;
+} given = {.parallel = 64};
+
+static const struct option_spec options[] = {
+    {0, "once", NULL, OPTION_FLAG, &given.once, "poll each call once, then write all"},
+    {'q', "quiet", NULL, OPTION_FLAG, &given.quiet, "write nothing; the exit status tells"},
+    {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "write what is pending after this"},
+    {0, "parallel", "N", OPTION_COUNT, &given.parallel, "requests under way at a time (64)"},
+    CLIENT_OPTIONS(given.client),
+    {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
+    {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command command = {
+    "ciba-poll", "[-qv] [--once] [--timeout SECONDS] [-e FILE]",
+    "Waits for the user's decision on every pending call.", options, false};
+
+struct job {
+    struct client client;
+    struct poller *poller;
+    struct document_reader *reader;
+    int status;
+    unsigned long documents;
+    bool reading, writable;
+};
+
+static int signal_pipe[2] = {-1, -1};
+
+static void on_signal(int number) {
+    (void)number;
+    if (write(signal_pipe[1], "", 1) < 0)
+        return;
+}
+
+/* SIGINT and SIGTERM wake the loop, which then writes out what it holds. */
+static bool catch_signals(struct error *error) {
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    if (pipe(signal_pipe) != 0)
+        return fail(error, STATUS_INTERNAL, "the system gives no pipe");
+    for (int i = 0; i < 2; i++) {
+        fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
+        fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0;
+}
+
+static bool was_signalled(void) {
+    char byte;
+    return read(signal_pipe[0], &byte, 1) == 1;
+}
+
+static void put_out(void *context, jv document, int status) {
+    struct job *job = context;
+    struct error error;
+    job->status = status_worse(job->status, status);
+    if (!given.quiet && job->writable && !document_write(document, &error)) {
+        complain("stdout", "%s", error.text);
+        job->status = status_worse(job->status, error.status);
+        job->writable = false;
+    }
+    jv_free(document);
+}
+
+/* Takes in what has arrived on stdin. */
+static void read_documents(struct job *job) {
+    struct error error;
+    enum document_event event;
+    jv document;
+    if (!document_reader_fill(job->reader, &error)) {
+        complain("stdin", "%s", error.text);
+        job->status = status_worse(job->status, error.status);
+    }
+    while ((event = document_next(job->reader, &document, &error)) != DOCUMENT_MORE &&
+           event != DOCUMENT_END) {
+        job->documents++;
+        if (event == DOCUMENT_READY) {
+            poller_add(job->poller, document);
+        } else {
+            complain("stdin", "%s", error.text);
+            job->status = status_worse(job->status, error.status);
+        }
+    }
+    job->reading = event != DOCUMENT_END;
+}
+
+static bool can_read(int descriptor) {
+    struct timeval now = {0, 0};
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(descriptor, &set);
+    return select(descriptor + 1, &set, NULL, NULL, &now) == 1;
+}
+
+static void run(struct job *job) {
+    double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
+    while (job->writable && (job->reading || poller_waiting(job->poller) > 0)) {
+        int descriptors[2] = {signal_pipe[0], STDIN_FILENO};
+        if (was_signalled()) {
+            job->status = status_worse(job->status, STATUS_NOT_YET);
+            break;
+        }
+        if (clock_now() >= end)
+            break;
+        if (job->reading && can_read(STDIN_FILENO))
+            read_documents(job);
+        else
+            poller_step(job->poller, descriptors, job->reading ? 2 : 1, end);
+    }
+    poller_give_up(job->poller);
+    if (job->documents == 0 && job->status == STATUS_DONE) {
+        complain("stdin", "has no document, so nothing is approved");
+        job->status = STATUS_INPUT;
+    }
+}
+
+int main(int argc, char **argv) {
+    struct job job = {.reading = true, .writable = true};
+    struct error error;
+    int first = options_parse(&command, argc, argv);
+    if (first < argc)
+        usage_error("unknown operand '%s'", argv[first]);
+    if (given.verbose)
+        verbose_on();
+    if (!client_configure(&job.client, &given.client, &error) || !catch_signals(&error)) {
+        complain(NULL, "%s", error.text);
+        client_free(&job.client);
+        return error.status;
+    }
+    job.reader = document_reader_new(STDIN_FILENO);
+    job.poller = poller_new(&job.client, given.once, given.parallel, put_out, &job);
+    run(&job);
+    poller_free(job.poller);
+    document_reader_free(job.reader);
+    client_free(&job.client);
+    return job.status;
+}

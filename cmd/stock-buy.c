@@ -1,0 +1,199 @@
+/* stock-buy: places the order of each approved call `buy`. */
+#include "call.h"
+#include "config.h"
+#include "documents.h"
+#include "executor.h"
+#include "filter.h"
+#include "http.h"
+#include "json.h"
+#include "options.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICKER_LIMIT = 15 };
+
+static struct {
+    bool describe, verbose;
+    const char *name, *url, *env_file;
+    struct http_settings http;
+} given = {.name = "buy"};
+
+static const struct option_spec options[] = {
+    {0, "describe", NULL, OPTION_FLAG, &given.describe, "print the tool's definition"},
+    {0, "name", "NAME", OPTION_TEXT, &given.name, "the tool's name (buy)"},
+    {0, "url", "URL", OPTION_TEXT, &given.url, "where orders are posted (STOCK_API_URL)"},
+    {'e', "env-file", "FILE", OPTION_TEXT, &given.env_file, "read settings from FILE too"},
+    HTTP_OPTIONS(given.http),
+    {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
+    {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command command = {"stock-buy",
+                                       "[-v] [--name NAME] [-e FILE]\n"
+                                       "       stock-buy --describe [--name NAME]",
+                                       "Places the order of each approved call.", options, false};
+
+struct job {
+    const char *url;
+    struct http *http;
+};
+
+/* What the model is told about the tool. */
+static jv definition(void) {
+    static const char text[] =
+        "{\"type\":\"function\",\"function\":{\"description\":\"Buy shares of a company for the "
+        "user. The user is asked for approval before the order is placed.\",\"parameters\":{"
+        "\"type\":\"object\",\"properties\":{\"ticker\":{\"type\":\"string\",\"description\":\"The "
+        "ticker symbol, for example GOOGL\",\"minLength\":1,\"maxLength\":15},\"qty\":{\"type\":"
+        "\"integer\",\"description\":\"How many shares\",\"minimum\":1}},\"required\":[\"ticker\","
+        "\"qty\"],\"additionalProperties\":false}}}";
+    jv tool = jv_parse(text), function = json_get(tool, "function");
+    return json_set(tool, "function", json_set_string(function, "name", given.name));
+}
+
+/* The order as the API gets it, checked. False and an error with status 65. */
+static bool make_order(jv call, jv *order, struct error *error) {
+    jv arguments = json_get(call, "arguments");
+    const char *ticker = json_string(arguments, "ticker");
+    char symbol[TICKER_LIMIT + 1] = "";
+    double quantity = 0;
+    size_t size = ticker == NULL ? 0 : strlen(ticker);
+    bool good = size >= 1 && size <= TICKER_LIMIT;
+    for (size_t i = 0; good && i < size; i++) {
+        symbol[i] = (char)(ticker[i] >= 'a' && ticker[i] <= 'z' ? ticker[i] - 32 : ticker[i]);
+        good = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", symbol[i]) != NULL;
+    }
+    if (!good)
+        fail(error, STATUS_INPUT, "the ticker is not 1 to 15 of A-Z 0-9 . -");
+    else if (!json_number(arguments, "qty", &quantity) || !(quantity >= 1) ||
+             quantity > 9007199254740992.0 || quantity != floor(quantity))
+        good = fail(error, STATUS_INPUT, "qty is not a positive whole number");
+    jv_free(arguments);
+    if (good)
+        *order = json_set(json_set_string(jv_object(), "ticker", symbol), "qty", jv_number(quantity));
+    return good;
+}
+
+/* What the model is told: the status text, and the body where it is JSON. */
+static jv told_to_model(const struct http_answer *answer) {
+    struct error ignored;
+    jv body;
+    const char *reason = answer->reason[0] != '\0' ? answer->reason : "no reason given";
+    if (!json_parse(answer->body, answer->size, &body, &ignored))
+        return jv_string(reason);
+    return json_set(json_set_string(jv_object(), "status", reason), "body", body);
+}
+
+/* The result, or invalid where the order may be sent again. */
+static jv read_answer(jv call, const struct http_answer *answer, int *status) {
+    if (answer->status >= 200 && answer->status < 300)
+        return executor_result((int)answer->status, NULL, told_to_model(answer));
+    if (answer->status >= 500 || answer->status == 429 || answer->status == 408) {
+        complain(call_id(call),
+                 "HTTP %ld %s: whether the order was placed is unknown; run stock-buy on this "
+                 "document again, it sends the same Idempotency-Key",
+                 answer->status, answer->reason);
+        *status = status_worse(*status, STATUS_UNAVAILABLE);
+        return jv_invalid();
+    }
+    bool refused = answer->status == 401 || answer->status == 403;
+    complain(call_id(call), "the order was refused: HTTP %ld %s", answer->status, answer->reason);
+    *status = status_worse(*status, refused                ? STATUS_REFUSED
+                                    : answer->status < 400 ? STATUS_PROTOCOL
+                                                           : STATUS_INPUT);
+    return executor_result((int)answer->status, "order_refused", told_to_model(answer));
+}
+
+static jv invalid_order(jv call, const char *why, int *status) {
+    complain(call_id(call), "the order is not valid: %s", why);
+    *status = status_worse(*status, STATUS_INPUT);
+    char *words = must_format("The order is not valid: %s. Nothing was bought.", why);
+    jv result = executor_result(-1, "invalid_arguments", jv_string(words));
+    free(words);
+    return result;
+}
+
+static jv place_order(void *context, jv call, const char *access_token, int *status) {
+    const struct job *job = context;
+    struct error error;
+    jv order;
+    if (!make_order(call, &order, &error))
+        return invalid_order(call, error.text, status);
+    char *body = json_text(order), *key = executor_idempotency_key(call);
+    char *header = must_format("Idempotency-Key: %s", key);
+    struct http_request request = {.method = "POST",
+                                   .url = job->url,
+                                   .body = body,
+                                   .content_type = "application/json",
+                                   .bearer = access_token,
+                                   .headers = {header}};
+    struct http_answer answer;
+    jv result = jv_invalid();
+    http_call(job->http, &request, &answer);
+    if (answer.outcome == HTTP_ANSWERED) {
+        result = read_answer(call, &answer, status);
+    } else {
+        complain(call_id(call), answer.outcome == HTTP_NOT_SENT
+                                    ? "%s: the order was not sent; run stock-buy on this document "
+                                      "again"
+                                    : "%s: whether the order was placed is unknown; run stock-buy "
+                                      "on this document again, it sends the same Idempotency-Key",
+                 answer.why);
+        *status = status_worse(*status, answer.exit_status);
+    }
+    http_answer_free(&answer);
+    free(header);
+    free(key);
+    free(body);
+    jv_free(order);
+    return result;
+}
+
+static jv buy(void *context, jv document, int *status) {
+    struct executor executor = {given.name, place_order, context};
+    return filter_calls(document, executor_call, &executor, status);
+}
+
+static int describe(void) {
+    struct error error;
+    jv tool = definition();
+    bool good = document_write(tool, &error);
+    jv_free(tool);
+    if (!good)
+        complain("stdout", "%s", error.text);
+    return good ? STATUS_DONE : error.status;
+}
+
+static bool configure(struct job *job, struct error *error) {
+    if (!config_load(given.env_file, error))
+        return false;
+    job->url = config_get(given.url, "STOCK_API_URL", NULL);
+    if (job->url == NULL)
+        return fail(error, STATUS_CONFIG, "no stock API: set STOCK_API_URL, or --url");
+    job->http = http_new(&given.http, config_get(NULL, "SSL_CERT_FILE", NULL),
+                         config_get(NULL, "SSL_CERT_DIR", NULL));
+    return http_url_allowed(job->url, error);
+}
+
+int main(int argc, char **argv) {
+    struct job job = {NULL, NULL};
+    struct error error;
+    int status, first = options_parse(&command, argc, argv);
+    if (first < argc)
+        usage_error("unknown operand '%s'", argv[first]);
+    if (given.verbose)
+        verbose_on();
+    if (given.describe)
+        return describe();
+    if (configure(&job, &error)) {
+        status = filter_run(buy, &job);
+    } else {
+        complain(NULL, "%s", error.text);
+        status = error.status;
+    }
+    http_free(job.http);
+    return status;
+}

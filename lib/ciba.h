@@ -1,0 +1,45 @@
+/* OpenID Connect Client-Initiated Backchannel Authentication, CIBA Core 1.0: the request to the
+ * user, and the token request that tells his decision. */
+#ifndef CIBA_CIBA_H
+#define CIBA_CIBA_H
+
+#include "client.h"
+
+#include <jv.h>
+#include <stdbool.h>
+
+/* What the user is asked (CIBA Core §7.1). NULL, 0 and invalid for what is not sent. */
+struct ciba_question {
+    const char *user; /* the `sub`, sent as login_hint {"format":"iss_sub","iss":…,"sub":…} */
+    const char *scope, *audience, *binding_message;
+    long requested_expiry;    /* seconds */
+    jv authorization_details; /* an array (RFC 9396); stays the caller's */
+};
+
+/* Asks the issuer to ask the user, once; discovers it first. Takes the call and returns it with an
+ * `authorization`: pending; or failed or denied, with the server's words, and then *error says what to
+ * do (status as oauth_error_status). */
+jv ciba_ask(struct client *client, const struct ciba_question *question, jv call,
+            struct error *error);
+
+/* The token request for a pending call (§10.1), to be sent and freed by the caller. False and an error
+ * if the issuer has no token endpoint. */
+bool ciba_poll_message(const struct client *client, jv call, struct client_message *message,
+                       struct error *error);
+
+enum ciba_next {
+    CIBA_DECIDED, /* the call is settled */
+    CIBA_PENDING, /* poll again after the interval (§7.3), which slow_down has made longer (§11) */
+    CIBA_TROUBLE  /* no answer about the user: try again, after growing waits */
+};
+
+/* Reads the answer to a token request (§10.1.1, §11). Takes the call and returns it: approved with a
+ * `token`, once its ID token holds; denied, expired, failed; or pending. *error says what to tell for a
+ * failed call and for trouble. */
+jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *answer,
+                    enum ciba_next *next, struct error *error);
+
+/* The seconds between two polls that the call's authorization asks for: 1 to 3600, 5 if not said. */
+double ciba_interval(jv call);
+
+#endif

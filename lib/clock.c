@@ -1,0 +1,9 @@
+#include "clock.h"
+
+#include <time.h>
+
+double clock_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}

@@ -1,0 +1,196 @@
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ENV_FILE_LIMIT = 1 << 20, SECRET_LIMIT = 1 << 16 };
+
+/* What -e brought: alternately a name and its value, up to a NULL. */
+static char **file_settings;
+static size_t file_settings_count;
+
+static void add_setting(const char *name, size_t name_size, char *value) {
+    char **grown = realloc(file_settings, (file_settings_count + 2) * sizeof *grown);
+    if (grown == NULL)
+        out_of_memory();
+    file_settings = grown;
+    file_settings[file_settings_count++] = must_format("%.*s", (int)name_size, name);
+    file_settings[file_settings_count++] = value;
+}
+
+/* The value that starts at `from`, as a copy; NULL if a quote is not closed or text follows it. */
+static char *dotenv_value(const char *from) {
+    char *value = must_alloc(strlen(from) + 1), *to = value;
+    char quote = *from == '"' || *from == '\'' ? *from++ : 0;
+    for (; *from != '\0' && (quote == 0 || *from != quote); from++) {
+        if (quote == 0 && *from == '#' && (to == value || isblank((unsigned char)from[-1])))
+            break;
+        if (quote == '"' && *from == '\\' && from[1] != '\0' && strchr("\"\\$n", from[1])) {
+            from++;
+            *to++ = *from == 'n' ? '\n' : *from;
+        } else {
+            *to++ = *from;
+        }
+    }
+    bool closed = quote == 0 || *from == quote;
+    if (quote != 0 && closed) {
+        from++;
+        from += strspn(from, " \t");
+        closed = *from == '\0' || *from == '#';
+    }
+    while (quote == 0 && to > value && isspace((unsigned char)to[-1]))
+        to--;
+    *to = '\0';
+    if (closed)
+        return value;
+    free(value);
+    return NULL;
+}
+
+static bool dotenv_line(char *line) {
+    line += strspn(line, " \t");
+    line[strcspn(line, "\r")] = '\0';
+    if (*line == '\0' || *line == '#')
+        return true;
+    if (strncmp(line, "export ", 7) == 0)
+        line += 7 + strspn(line + 7, " \t");
+    size_t size = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+    char *equals = line + size + strspn(line + size, " \t");
+    if (size == 0 || *equals != '=')
+        return false;
+    char *value = dotenv_value(equals + 1 + strspn(equals + 1, " \t"));
+    if (value == NULL)
+        return false;
+    add_setting(line, size, value);
+    return true;
+}
+
+bool config_load(const char *env_file, struct error *error) {
+    unsigned long size;
+    if (env_file == NULL)
+        return true;
+    char *text = config_read_file(env_file, ENV_FILE_LIMIT, &size, error);
+    if (text == NULL)
+        return false;
+    if (strlen(text) != size) {
+        free(text);
+        return fail(error, STATUS_CONFIG, "%s: has a NUL byte; it must be text", env_file);
+    }
+    int number = 0;
+    bool good = true;
+    for (char *line = text, *next; good && line != NULL; line = next) {
+        next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = '\0';
+        number++;
+        good = dotenv_line(line);
+    }
+    free(text);
+    if (!good)
+        return fail(error, STATUS_CONFIG, "%s: line %d is not NAME=value", env_file, number);
+    return true;
+}
+
+static const char *named_setting(const char *name) {
+    const char *value = getenv(name);
+    if (value != NULL && *value != '\0')
+        return value;
+    for (size_t i = 0; i < file_settings_count; i += 2)
+        if (strcmp(file_settings[i], name) == 0 && *file_settings[i + 1] != '\0')
+            return file_settings[i + 1];
+    return NULL;
+}
+
+const char *config_get(const char *flag, ...) {
+    const char *value = flag, *name;
+    va_list names;
+    va_start(names, flag);
+    while (value == NULL && (name = va_arg(names, const char *)) != NULL)
+        value = named_setting(name);
+    va_end(names);
+    return value;
+}
+
+char *config_read_file(const char *path, unsigned long limit, unsigned long *size,
+                       struct error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    size_t used = 0, room = 4096;
+    char *text = must_alloc(room + 1);
+    ssize_t got;
+    while ((got = read(fd, text + used, room - used)) != 0 && used <= limit) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            break;
+        used += (size_t)got;
+        if (used == room) {
+            char *grown = realloc(text, (room *= 2) + 1);
+            if (grown == NULL)
+                out_of_memory();
+            text = grown;
+        }
+    }
+    int problem = errno;
+    close(fd);
+    text[used] = '\0';
+    if (got == 0 && used <= limit) {
+        if (size != NULL)
+            *size = used;
+        return text;
+    }
+    free(text);
+    if (got < 0)
+        fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(problem));
+    else
+        fail(error, STATUS_NO_FILE, "%s: larger than %lu bytes", path, limit);
+    return NULL;
+}
+
+static const char *secret_from_file(const char *path, struct error *error) {
+    unsigned long size;
+    char *secret = config_read_file(path, SECRET_LIMIT, &size, error);
+    if (secret == NULL)
+        return NULL;
+    if (size > 0 && secret[size - 1] == '\n')
+        secret[--size] = '\0';
+    if (size > 0 && secret[size - 1] == '\r')
+        secret[--size] = '\0';
+    if (size > 0 && strlen(secret) == size)
+        return secret;
+    free(secret);
+    fail(error, STATUS_CONFIG, "%s: is empty or has a NUL byte; it must hold the secret", path);
+    return NULL;
+}
+
+bool config_secret(const char **secret, struct error *error, const char *file, ...) {
+    *secret = NULL;
+    if (file != NULL)
+        return (*secret = secret_from_file(file, error)) != NULL;
+    const char *folder = getenv("CREDENTIALS_DIRECTORY"), *name;
+    bool good = true;
+    va_list names;
+    va_start(names, file);
+    while (folder != NULL && good && *secret == NULL &&
+           (name = va_arg(names, const char *)) != NULL) {
+        char *path = must_format("%s/%s", folder, name);
+        if (access(path, F_OK) == 0)
+            good = (*secret = secret_from_file(path, error)) != NULL;
+        free(path);
+    }
+    va_end(names);
+    va_start(names, file);
+    while (good && *secret == NULL && (name = va_arg(names, const char *)) != NULL)
+        *secret = named_setting(name);
+    va_end(names);
+    return good;
+}

@@ -1,0 +1,30 @@
+/* Settings: flag, then environment, then the file of -e, then default. The one module that reads
+ * the environment, and the one that reads secrets. */
+#ifndef CIBA_CONFIG_H
+#define CIBA_CONFIG_H
+
+#include "error.h"
+
+#include <stdbool.h>
+
+/* Reads the dotenv file that -e names (lines `NAME=value`, `export NAME=value`, '#' comments, values
+ * bare, in '…' or in "…" with \n \" \\ \$), at most 1 MiB. NULL for no file. */
+bool config_load(const char *env_file, struct error *error);
+
+/* The value of the flag if it was given, else of the first of the names (up to a NULL) that is set
+ * and not empty in the environment, else in the file. NULL where none is. The text lives as long as
+ * the process. */
+const char *config_get(const char *flag, ...) __attribute__((sentinel));
+
+/* A secret: from `file` if not NULL, else from a file with one of the names in
+ * $CREDENTIALS_DIRECTORY (systemd), else as config_get. A file's last newline is not part of it. A
+ * secret is at most 64 KiB. *secret is NULL where none is set; it lives as long as the process. */
+bool config_secret(const char **secret, struct error *error, const char *file, ...)
+    __attribute__((sentinel));
+
+/* Reads a whole file, at most `limit` bytes, of which *size is set if not NULL; a 0 byte is put
+ * after the last. The caller frees. NULL and an error with status 66 if it cannot. */
+char *config_read_file(const char *path, unsigned long limit, unsigned long *size,
+                       struct error *error);
+
+#endif

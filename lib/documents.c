@@ -1,0 +1,224 @@
+#include "documents.h"
+
+#include "json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 64 * 1024 };
+
+struct document_reader {
+    int fd;
+    char *buffer;
+    size_t start, end, room; /* buffer[start..end) is read and not used yet */
+    unsigned long line;      /* of buffer[start] */
+    unsigned long reported;  /* line of the last document */
+    struct json_scan scan;   /* of the document that begins at buffer[start] */
+    jv_parser *parser;       /* fed line by line, so that a broken line is found at its end */
+    jv parsed;
+    size_t fed; /* bytes of the document given to the parser */
+    bool skipping, at_line_start, ended, first;
+};
+
+struct document_reader *document_reader_new(int fd) {
+    struct document_reader *reader = must_alloc(sizeof *reader);
+    *reader = (struct document_reader){.fd = fd, .line = 1, .at_line_start = true, .first = true};
+    reader->parsed = jv_invalid();
+    return reader;
+}
+
+static void forget_document(struct document_reader *reader) {
+    if (reader->parser != NULL)
+        jv_parser_free(reader->parser);
+    jv_free(reader->parsed);
+    reader->parser = NULL;
+    reader->parsed = jv_invalid();
+    reader->scan = (struct json_scan){0};
+    reader->fed = 0;
+}
+
+void document_reader_free(struct document_reader *reader) {
+    forget_document(reader);
+    free(reader->buffer);
+    free(reader);
+}
+
+unsigned long document_line(const struct document_reader *reader) {
+    return reader->reported;
+}
+
+bool document_reader_fill(struct document_reader *reader, struct error *error) {
+    if (reader->start > 0) {
+        memmove(reader->buffer, reader->buffer + reader->start, reader->end - reader->start);
+        reader->end -= reader->start;
+        reader->start = 0;
+    }
+    if (reader->room - reader->end < READ_SIZE) {
+        reader->room = 2 * reader->room + READ_SIZE;
+        char *grown = realloc(reader->buffer, reader->room);
+        if (grown == NULL)
+            out_of_memory();
+        reader->buffer = grown;
+    }
+    ssize_t got;
+    do
+        got = read(reader->fd, reader->buffer + reader->end, reader->room - reader->end);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        reader->ended = true;
+        return fail(error, STATUS_IO, "cannot read: %s", strerror(errno));
+    }
+    reader->end += (size_t)got;
+    reader->ended = got == 0;
+    return true;
+}
+
+static void advance(struct document_reader *reader, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        reader->line += reader->buffer[reader->start + i] == '\n';
+    if (bytes > 0)
+        reader->at_line_start = reader->buffer[reader->start + bytes - 1] == '\n';
+    reader->start += bytes;
+}
+
+/* Passes over the rest of a bad document: to the next line that begins with '{'. */
+static void skip_bad(struct document_reader *reader) {
+    while (reader->skipping && reader->start < reader->end) {
+        const char *from = reader->buffer + reader->start;
+        if (reader->at_line_start && *from == '{') {
+            reader->skipping = false;
+            return;
+        }
+        const char *newline = memchr(from, '\n', reader->end - reader->start);
+        advance(reader, newline != NULL ? (size_t)(newline - from) + 1 : reader->end - reader->start);
+    }
+}
+
+static void skip_space(struct document_reader *reader) {
+    static const char mark[] = "\xEF\xBB\xBF";
+    const char *from = reader->buffer + reader->start;
+    size_t size = reader->end - reader->start;
+    if (reader->first && size >= 3) {
+        reader->first = false;
+        if (memcmp(from, mark, 3) == 0)
+            reader->start += 3;
+    }
+    while (reader->start < reader->end && strchr(" \t\r\n\x1e", reader->buffer[reader->start]) &&
+           reader->buffer[reader->start] != '\0')
+        advance(reader, 1);
+}
+
+static enum document_event bad(struct document_reader *reader, struct error *error) {
+    char why[sizeof error->text];
+    memcpy(why, error->text, sizeof why);
+    fail(error, STATUS_INPUT, "line %lu: %.900s", reader->reported, why);
+    forget_document(reader);
+    /* At least one byte, so that the same '{' is not tried again. */
+    if (reader->start < reader->end)
+        advance(reader, 1);
+    reader->at_line_start = false;
+    reader->skipping = true;
+    return DOCUMENT_BAD;
+}
+
+/* Gives libjq what has been scanned since the last time. */
+static bool feed_parser(struct document_reader *reader, struct error *error) {
+    if (reader->parser == NULL)
+        reader->parser = jv_parser_new(0);
+    jv_parser_set_buf(reader->parser, reader->buffer + reader->start + reader->fed,
+                      (int)(reader->scan.at - reader->fed), 1);
+    reader->fed = reader->scan.at;
+    jv value = jv_parser_next(reader->parser);
+    if (jv_is_valid(value)) {
+        jv_free(reader->parsed);
+        reader->parsed = value;
+        return true;
+    }
+    if (!jv_invalid_has_msg(jv_copy(value))) {
+        jv_free(value);
+        return true;
+    }
+    jv message = jv_invalid_get_msg(value);
+    char *text = must_copy(jv_string_value(message));
+    jv_free(message);
+    char *where = strstr(text, " at line ");
+    if (where != NULL)
+        *where = '\0';
+    fail(error, STATUS_INPUT, "not JSON: %s", text);
+    free(text);
+    return false;
+}
+
+static enum document_event finish(struct document_reader *reader, jv *document,
+                                  struct error *error) {
+    if (jv_get_kind(reader->parsed) != JV_KIND_OBJECT) {
+        fail(error, STATUS_INPUT, "not JSON");
+        return bad(reader, error);
+    }
+    if (!json_members_unique(reader->parsed, &reader->scan)) {
+        fail(error, STATUS_INPUT, "an object has the same member twice");
+        return bad(reader, error);
+    }
+    *document = reader->parsed;
+    reader->parsed = jv_invalid();
+    size_t size = reader->scan.at;
+    forget_document(reader);
+    advance(reader, size);
+    return DOCUMENT_READY;
+}
+
+enum document_event document_next(struct document_reader *reader, jv *document,
+                                  struct error *error) {
+    skip_bad(reader);
+    if (!reader->scan.started)
+        skip_space(reader);
+    if (reader->start == reader->end)
+        return reader->ended ? DOCUMENT_END : DOCUMENT_MORE;
+    if (reader->first && !reader->ended)
+        return DOCUMENT_MORE;
+    reader->reported = reader->line;
+    if (reader->buffer[reader->start] != '{') {
+        fail(error, STATUS_INPUT, "not a JSON object");
+        return bad(reader, error);
+    }
+    size_t size = reader->end - reader->start;
+    while (!reader->scan.complete && reader->scan.at < size) {
+        if (!json_scan(&reader->scan, reader->buffer + reader->start, size, error))
+            return bad(reader, error);
+        bool line_ended = reader->buffer[reader->start + reader->scan.at - 1] == '\n';
+        if ((reader->scan.complete || line_ended) && !feed_parser(reader, error))
+            return bad(reader, error);
+    }
+    if (reader->scan.complete)
+        return finish(reader, document, error);
+    if (size > JSON_SIZE_LIMIT)
+        fail(error, STATUS_INPUT, "larger than %d MiB", JSON_SIZE_LIMIT >> 20);
+    else if (reader->ended)
+        fail(error, STATUS_INPUT, "cut off: the document does not end");
+    else
+        return DOCUMENT_MORE;
+    return bad(reader, error);
+}
+
+bool output_write(const char *text, unsigned long size, struct error *error) {
+    while (size > 0) {
+        ssize_t put = write(STDOUT_FILENO, text, size);
+        if (put < 0 && errno != EINTR)
+            return fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
+        if (put > 0) {
+            text += put;
+            size -= (unsigned long)put;
+        }
+    }
+    return true;
+}
+
+bool document_write(jv document, struct error *error) {
+    jv text = jv_string_append_str(jv_dump_string(jv_copy(document), 0), "\n");
+    bool good = output_write(jv_string_value(text),
+                             (unsigned long)jv_string_length_bytes(jv_copy(text)), error);
+    jv_free(text);
+    return good;
+}

@@ -1,0 +1,119 @@
+#include "error.h"
+
+#include "utf8.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+static const char *name = "ciba-tools";
+static bool verbose;
+
+int status_worse(int first, int second) {
+    static const int rank[] = {STATUS_DONE, STATUS_NO, STATUS_NOT_YET};
+    size_t ranks = sizeof rank / sizeof *rank, a = 0, b = 0;
+    while (a < ranks && rank[a] != first)
+        a++;
+    while (b < ranks && rank[b] != second)
+        b++;
+    return b > a ? second : first;
+}
+
+bool fail(struct error *error, int status, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    error->status = status;
+    vsnprintf(error->text, sizeof error->text, format, list);
+    va_end(list);
+    return false;
+}
+
+static void no_core_dump(void) {
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+    /* Not RLIMIT_CORE: that would be inherited by the programs that a command starts. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+void program_start(const char *program) {
+    name = program;
+    no_core_dump();
+}
+
+const char *program_name(void) {
+    return name;
+}
+
+static void print_line(const char *what, const char *format, va_list list) {
+    char why[2000], line[2600];
+    vsnprintf(why, sizeof why, format, list);
+    if (what != NULL)
+        snprintf(line, sizeof line - 1, "%s: %.500s: %s", name, what, why);
+    else
+        snprintf(line, sizeof line - 1, "%s: %s", name, why);
+    utf8_make_plain(line);
+    size_t size = strlen(line);
+    line[size++] = '\n';
+    /* One write, so that the lines of a pipeline's commands do not mix. */
+    if (write(STDERR_FILENO, line, size) < 0)
+        return;
+}
+
+void complain(const char *what, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    print_line(what, format, list);
+    va_end(list);
+}
+
+void remark(const char *what, const char *format, ...) {
+    if (!verbose)
+        return;
+    va_list list;
+    va_start(list, format);
+    print_line(what, format, list);
+    va_end(list);
+}
+
+void verbose_on(void) {
+    verbose = true;
+}
+
+void out_of_memory(void) {
+    complain(NULL, "out of memory");
+    exit(STATUS_INTERNAL);
+}
+
+void *must_alloc(unsigned long bytes) {
+    void *memory = calloc(1, bytes);
+    if (memory == NULL)
+        out_of_memory();
+    return memory;
+}
+
+char *must_copy(const char *text) {
+    char *copy = strdup(text);
+    if (copy == NULL)
+        out_of_memory();
+    return copy;
+}
+
+char *must_format(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    int size = vsnprintf(NULL, 0, format, list);
+    va_end(list);
+    if (size < 0)
+        out_of_memory();
+    char *text = must_alloc((size_t)size + 1);
+    va_start(list, format);
+    vsnprintf(text, (size_t)size + 1, format, list);
+    va_end(list);
+    return text;
+}

@@ -1,0 +1,97 @@
+#include "filter.h"
+
+#include "call.h"
+#include "documents.h"
+#include "json.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What was done, and now stands nowhere else. */
+static jv report_lost_call(void *context, jv call, int *status) {
+    (void)context;
+    (void)status;
+    jv result = json_get(call, "result"), authorization = json_get(call, "authorization");
+    if (jv_is_valid(result)) {
+        char *text = json_text(result);
+        complain(call_id(call), "its result could not be written: %.1500s", text);
+        free(text);
+    } else if (jv_is_valid(authorization)) {
+        const char *state = json_string(authorization, "status");
+        complain(call_id(call), "its authorization (%s) could not be written",
+                 state != NULL ? state : "");
+    }
+    jv_free(result);
+    jv_free(authorization);
+    return call;
+}
+
+/* False if nothing more can be written. */
+static bool do_step(filter_step step, void *context, jv document, int *status) {
+    struct error error;
+    bool good = true;
+    jv outcome = step(context, document, status);
+    if (jv_is_valid(outcome) && !document_write(outcome, &error)) {
+        complain("stdout", "%s", error.text);
+        *status = status_worse(*status, error.status);
+        outcome = filter_calls(outcome, report_lost_call, NULL, status);
+        good = false;
+    }
+    jv_free(outcome);
+    return good;
+}
+
+/* What was done is told when it cannot be written. */
+static void survive_broken_pipe(void) {
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int filter_run_one(filter_step step, void *context, jv document) {
+    int status = STATUS_DONE;
+    survive_broken_pipe();
+    do_step(step, context, document, &status);
+    return status;
+}
+
+int filter_run(filter_step step, void *context) {
+    survive_broken_pipe();
+    struct document_reader *reader = document_reader_new(STDIN_FILENO);
+    int status = STATUS_DONE;
+    struct error error;
+    enum document_event event;
+    bool writable = true;
+    jv document;
+    while (writable && (event = document_next(reader, &document, &error)) != DOCUMENT_END) {
+        bool good = true;
+        if (event == DOCUMENT_READY)
+            writable = do_step(step, context, document, &status);
+        else if (event == DOCUMENT_MORE)
+            good = document_reader_fill(reader, &error);
+        else
+            good = false;
+        if (!good) {
+            complain("stdin", "%s", error.text);
+            status = status_worse(status, error.status);
+        }
+    }
+    document_reader_free(reader);
+    return status;
+}
+
+jv filter_calls(jv document, call_step step, void *context, int *status) {
+    jv calls = json_get(document, "calls");
+    if (jv_get_kind(calls) != JV_KIND_ARRAY) {
+        jv_free(calls);
+        return document;
+    }
+    int count = jv_array_length(jv_copy(calls));
+    for (int i = 0; i < count; i++) {
+        jv call = jv_array_get(jv_copy(calls), i);
+        if (jv_get_kind(call) == JV_KIND_OBJECT)
+            calls = jv_array_set(calls, i, step(context, call, status));
+        else
+            jv_free(call);
+    }
+    return json_set(document, "calls", calls);
+}

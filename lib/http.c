@@ -1,0 +1,474 @@
+#include "http.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+struct http {
+    CURLM *multi;
+    struct http_settings settings;
+    const char *ca_file, *ca_dir;
+    struct http_transfer *running, *finished; /* lists; `finished` in no order */
+    CURL *idle[8];                            /* handles for reuse */
+    int idle_count;
+};
+
+struct http_transfer {
+    struct http_transfer *next;
+    void *owner;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct http_answer answer;
+    char *host, *body;
+    size_t room;
+    bool too_large;
+    char message[CURL_ERROR_SIZE];
+};
+
+/* A folder in which certificates stand under the hash of their subject, as c_rehash leaves it. */
+static bool is_hashed_directory(const char *path) {
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return false;
+    bool found = false;
+    const struct dirent *entry;
+    while (!found && (entry = readdir(folder)) != NULL)
+        found = strlen(entry->d_name) == 10 && strcmp(entry->d_name + 8, ".0") == 0 &&
+                strspn(entry->d_name, "0123456789abcdef") == 8;
+    closedir(folder);
+    return found;
+}
+
+static void choose_certificates(struct http *http) {
+    static const char *const folders[] = {"/etc/ssl/certs", "/etc/pki/tls/certs",
+                                          "/etc/openssl/certs"};
+    if (http->ca_file != NULL || http->ca_dir != NULL)
+        return;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && http->ca_dir == NULL; i++)
+        if (is_hashed_directory(folders[i]))
+            http->ca_dir = folders[i];
+}
+
+struct http *http_new(const struct http_settings *settings, const char *ca_file,
+                      const char *ca_dir) {
+    struct http *http = must_alloc(sizeof *http);
+    http->settings = *settings;
+    http->ca_file = settings->cacert != NULL ? settings->cacert : ca_file;
+    http->ca_dir = http->ca_file != NULL ? NULL : ca_dir;
+    return http;
+}
+
+static void free_transfer(struct http_transfer *transfer) {
+    curl_slist_free_all(transfer->headers);
+    http_answer_free(&transfer->answer);
+    free(transfer->host);
+    free(transfer->body);
+    free(transfer);
+}
+
+static void release_easy(struct http *http, struct http_transfer *transfer) {
+    curl_multi_remove_handle(http->multi, transfer->easy);
+    if (http->idle_count < (int)(sizeof http->idle / sizeof *http->idle)) {
+        curl_easy_reset(transfer->easy);
+        http->idle[http->idle_count++] = transfer->easy;
+    } else {
+        curl_easy_cleanup(transfer->easy);
+    }
+    transfer->easy = NULL;
+}
+
+void http_abandon(struct http *http, void (*gone)(void *owner)) {
+    struct http_transfer *transfer;
+    while ((transfer = http->running) != NULL || (transfer = http->finished) != NULL) {
+        *(transfer == http->running ? &http->running : &http->finished) = transfer->next;
+        if (transfer->easy != NULL)
+            release_easy(http, transfer);
+        if (gone != NULL)
+            gone(transfer->owner);
+        free_transfer(transfer);
+    }
+}
+
+void http_free(struct http *http) {
+    if (http == NULL)
+        return;
+    http_abandon(http, NULL);
+    while (http->idle_count > 0)
+        curl_easy_cleanup(http->idle[--http->idle_count]);
+    if (http->multi != NULL) {
+        curl_multi_cleanup(http->multi);
+        curl_global_cleanup();
+    }
+    free(http);
+}
+
+void http_answer_free(struct http_answer *answer) {
+    free(answer->body);
+    answer->body = NULL;
+}
+
+static bool is_loopback(const char *host) {
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    /* libcurl writes an IPv4 address in any of its forms as four decimal numbers. */
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host);
+}
+
+/* The host of an allowed URL; the caller frees. NULL and an error with status 78. */
+static char *allowed_host(const char *url, bool *plain, struct error *error) {
+    char *scheme = NULL, *host = NULL, *user = NULL, *result = NULL;
+    CURLU *parts = curl_url();
+    if (parts == NULL)
+        out_of_memory();
+    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        fail(error, STATUS_CONFIG, "'%.200s' is not a URL", url);
+    } else if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK) {
+        fail(error, STATUS_CONFIG, "a URL on %s has a user in it; give secrets another way", host);
+    } else {
+        *plain = strcmp(scheme, "http") == 0;
+        if (strcmp(scheme, "https") == 0 || (*plain && is_loopback(host)))
+            result = must_copy(host);
+        else
+            fail(error, STATUS_CONFIG, "%s://%s: only https is used, or http to a loopback host",
+                 scheme, host);
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(user);
+    curl_url_cleanup(parts);
+    return result;
+}
+
+bool http_url_allowed(const char *url, struct error *error) {
+    bool plain;
+    char *host = allowed_host(url, &plain, error);
+    free(host);
+    return host != NULL;
+}
+
+static size_t receive_body(char *bytes, size_t one, size_t count, void *data) {
+    struct http_transfer *transfer = data;
+    struct http_answer *answer = &transfer->answer;
+    size_t size = one * count;
+    if (answer->size + size > HTTP_ANSWER_LIMIT) {
+        transfer->too_large = true;
+        return 0;
+    }
+    if (answer->size + size + 1 > transfer->room) {
+        transfer->room = 2 * (answer->size + size) + 1;
+        char *grown = realloc(answer->body, transfer->room);
+        if (grown == NULL)
+            return 0;
+        answer->body = grown;
+    }
+    memcpy(answer->body + answer->size, bytes, size);
+    answer->size += size;
+    answer->body[answer->size] = '\0';
+    return size;
+}
+
+static void keep_trimmed(char *to, size_t room, const char *from, size_t size) {
+    while (size > 0 && isspace((unsigned char)*from))
+        from++, size--;
+    while (size > 0 && isspace((unsigned char)from[size - 1]))
+        size--;
+    snprintf(to, room, "%.*s", (int)(size < room ? size : room - 1), from);
+}
+
+/* Seconds, or an HTTP date. -1 if it is neither. */
+static double parse_retry_after(const char *value) {
+    char *end;
+    double seconds = strtod(value, &end);
+    if (end != value && *end == '\0')
+        return seconds >= 0 && seconds < 1e6 ? seconds : -1;
+    time_t date = curl_getdate(value, NULL), now = time(NULL);
+    if (date == -1)
+        return -1;
+    return date > now ? (double)(date - now) : 0;
+}
+
+static size_t receive_header(char *line, size_t one, size_t count, void *data) {
+    struct http_answer *answer = &((struct http_transfer *)data)->answer;
+    size_t size = one * count;
+    char value[100];
+    if (size > 9 && strncmp(line, "HTTP/", 5) == 0) {
+        /* The status line, of this or of an interim answer: "HTTP/1.1 200 OK" */
+        const char *space = memchr(line, ' ', size);
+        size_t before = space != NULL ? (size_t)(space - line) + 4 : size;
+        answer->retry_after = -1;
+        answer->reason[0] = '\0';
+        if (before < size)
+            keep_trimmed(answer->reason, sizeof answer->reason, line + before, size - before);
+    } else if (size > 12 && strncasecmp(line, "retry-after:", 12) == 0) {
+        keep_trimmed(value, sizeof value, line + 12, size - 12);
+        answer->retry_after = parse_retry_after(value);
+    } else if (size > 13 && strncasecmp(line, "x-request-id:", 13) == 0) {
+        keep_trimmed(answer->request_id, sizeof answer->request_id, line + 13, size - 13);
+    }
+    return size;
+}
+
+/* The phrases of RFC 9110 §15 for the statuses that an API sends. */
+static const char *standard_reason(long status) {
+    static const struct {
+        long status;
+        const char *reason;
+    } reasons[] = {{200, "OK"},
+                   {201, "Created"},
+                   {202, "Accepted"},
+                   {204, "No Content"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {402, "Payment Required"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {409, "Conflict"},
+                   {422, "Unprocessable Content"},
+                   {429, "Too Many Requests"},
+                   {500, "Internal Server Error"},
+                   {502, "Bad Gateway"},
+                   {503, "Service Unavailable"},
+                   {504, "Gateway Timeout"}};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "";
+}
+
+static void set_limits(struct http *http, CURL *easy) {
+    double connect = http->settings.connect_timeout, all = http->settings.max_time;
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((connect > 0 ? connect : 10) * 1000));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((all > 0 ? all : 60) * 1000));
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    if (http->ca_file != NULL || http->ca_dir != NULL) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, http->ca_dir);
+    }
+}
+
+static void add_header(struct http_transfer *transfer, char *line) {
+    struct curl_slist *longer = curl_slist_append(transfer->headers, line);
+    if (longer == NULL)
+        out_of_memory();
+    transfer->headers = longer;
+    free(line);
+}
+
+static void set_request(struct http_transfer *transfer, const struct http_request *request,
+                        bool plain) {
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
+    if (is_loopback(transfer->host))
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    if (strcmp(request->method, "POST") == 0) {
+        transfer->body = must_copy(request->body != NULL ? request->body : "");
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->body));
+        add_header(transfer, must_format("Content-Type: %s", request->content_type));
+        add_header(transfer, must_copy("Expect:"));
+    }
+    add_header(transfer, must_copy("Accept: application/json"));
+    if (request->bearer != NULL)
+        add_header(transfer, must_format("Authorization: Bearer %s", request->bearer));
+    for (size_t i = 0; i < sizeof request->headers / sizeof *request->headers; i++)
+        if (request->headers[i] != NULL)
+            add_header(transfer, must_copy(request->headers[i]));
+    if (request->user != NULL) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        curl_easy_setopt(easy, CURLOPT_USERNAME, request->user);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, request->password);
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "ciba-tools");
+}
+
+static void set_callbacks(struct http_transfer *transfer) {
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->message);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, receive_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+}
+
+static void begin(struct http *http) {
+    if (http->multi != NULL)
+        return;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+        (http->multi = curl_multi_init()) == NULL)
+        out_of_memory();
+    choose_certificates(http);
+}
+
+struct http_transfer *http_start(struct http *http, const struct http_request *request,
+                                 void *owner) {
+    struct http_transfer *transfer = must_alloc(sizeof *transfer);
+    struct error error;
+    bool plain = false;
+    transfer->owner = owner;
+    transfer->answer.retry_after = -1;
+    transfer->host = allowed_host(request->url, &plain, &error);
+    if (transfer->host == NULL) {
+        transfer->answer.outcome = HTTP_NOT_SENT;
+        transfer->answer.exit_status = error.status;
+        snprintf(transfer->answer.why, sizeof transfer->answer.why, "%.390s", error.text);
+        transfer->next = http->finished;
+        http->finished = transfer;
+        return transfer;
+    }
+    begin(http);
+    transfer->easy = http->idle_count > 0 ? http->idle[--http->idle_count] : curl_easy_init();
+    if (transfer->easy == NULL)
+        out_of_memory();
+    set_limits(http, transfer->easy);
+    set_request(transfer, request, plain);
+    set_callbacks(transfer);
+    transfer->next = http->running;
+    http->running = transfer;
+    if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
+        out_of_memory();
+    return transfer;
+}
+
+static void describe_failure(struct http_transfer *transfer, CURLcode code) {
+    struct http_answer *answer = &transfer->answer;
+    long sent = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+    const char *why = transfer->message[0] != '\0' ? transfer->message : curl_easy_strerror(code);
+    answer->outcome = sent > 0 ? HTTP_UNKNOWN : HTTP_NOT_SENT;
+    answer->exit_status = STATUS_UNAVAILABLE;
+    if (transfer->too_large) {
+        answer->exit_status = STATUS_PROTOCOL;
+        snprintf(answer->why, sizeof answer->why, "%s: the answer is larger than %d MiB",
+                 transfer->host, HTTP_ANSWER_LIMIT >> 20);
+    } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        snprintf(answer->why, sizeof answer->why,
+                 "%s: its certificate is not trusted (%s); --cacert or SSL_CERT_FILE names a CA",
+                 transfer->host, why);
+    } else if (code == CURLE_SSL_CACERT_BADFILE) {
+        answer->exit_status = STATUS_NO_FILE;
+        snprintf(answer->why, sizeof answer->why, "the CA certificates cannot be read: %s", why);
+    } else {
+        snprintf(answer->why, sizeof answer->why, "%s: %s", transfer->host, why);
+    }
+}
+
+static void finish_transfer(struct http *http, struct http_transfer *transfer, CURLcode code) {
+    struct http_answer *answer = &transfer->answer;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+    if (code == CURLE_OK) {
+        answer->outcome = HTTP_ANSWERED;
+        if (answer->reason[0] == '\0')
+            snprintf(answer->reason, sizeof answer->reason, "%s", standard_reason(answer->status));
+        if (answer->body == NULL)
+            answer->body = must_copy("");
+    } else {
+        describe_failure(transfer, code);
+    }
+    remark(transfer->host, code == CURLE_OK ? "HTTP %ld, %zu bytes" : "failed", answer->status,
+           answer->size);
+    struct http_transfer **link = &http->running;
+    while (*link != transfer)
+        link = &(*link)->next;
+    *link = transfer->next;
+    transfer->next = http->finished;
+    http->finished = transfer;
+    release_easy(http, transfer);
+}
+
+/* Lets libcurl do what can be done now. */
+static void perform(struct http *http) {
+    int running, left;
+    const CURLMsg *message;
+    if (http->multi == NULL)
+        return;
+    curl_multi_perform(http->multi, &running);
+    while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
+        struct http_transfer *transfer;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        finish_transfer(http, transfer, code);
+    }
+}
+
+/* Takes the transfer (or any, for NULL) out of the finished ones. */
+static bool take_finished(struct http *http, const struct http_transfer *wanted, void **owner,
+                          struct http_answer *answer) {
+    struct http_transfer **link = &http->finished;
+    while (*link != NULL && wanted != NULL && *link != wanted)
+        link = &(*link)->next;
+    struct http_transfer *transfer = *link;
+    if (transfer == NULL)
+        return false;
+    *link = transfer->next;
+    *owner = transfer->owner;
+    *answer = transfer->answer;
+    transfer->answer.body = NULL;
+    free_transfer(transfer);
+    return true;
+}
+
+void http_call(struct http *http, const struct http_request *request, struct http_answer *answer) {
+    void *owner;
+    const struct http_transfer *transfer = http_start(http, request, NULL);
+    while (perform(http), !take_finished(http, transfer, &owner, answer))
+        curl_multi_poll(http->multi, NULL, 0, 1000, NULL);
+}
+
+bool http_wait(struct http *http, const int *descriptors, unsigned count, double timeout,
+               void **owner, struct http_answer *answer) {
+    struct curl_waitfd watched[4];
+    for (unsigned i = 0; i < count; i++)
+        watched[i] = (struct curl_waitfd){descriptors[i], CURL_WAIT_POLLIN, 0};
+    begin(http);
+    perform(http);
+    if (take_finished(http, NULL, owner, answer))
+        return true;
+    double wait = timeout < 0 ? 0 : timeout > 3600 ? 3600 : timeout;
+    /* Rounded up: a timer that is awaited must have passed when this returns. */
+    curl_multi_poll(http->multi, watched, count, (int)(wait * 1000 + 0.999), NULL);
+    perform(http);
+    return take_finished(http, NULL, owner, answer);
+}
+
+char *form_encode(const char *text) {
+    static const char hex[] = "0123456789ABCDEF";
+    char *coded = must_alloc(3 * strlen(text) + 1), *to = coded;
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (isalnum(c) || strchr("-._*", c) != NULL) {
+            *to++ = *text;
+        } else if (c == ' ') {
+            *to++ = '+';
+        } else {
+            *to++ = '%';
+            *to++ = hex[c >> 4];
+            *to++ = hex[c & 15];
+        }
+    }
+    return coded;
+}
+
+char *form_add(char *form, const char *name, const char *value) {
+    if (value == NULL)
+        return form;
+    char *coded = form_encode(value);
+    char *longer =
+        must_format("%s%s%s=%s", form != NULL ? form : "", form != NULL ? "&" : "", name, coded);
+    free(coded);
+    free(form);
+    return longer;
+}

@@ -1,0 +1,108 @@
+/* HTTP for all commands, on libcurl: one client a process, whose connections are kept.
+ *
+ * Always: https, or http to a loopback host only; certificates checked; no redirect followed; no
+ * cookies, no .netrc, no compression; the connection, the whole exchange and the size of the answer
+ * bounded. Proxies are libcurl's: https_proxy, no_proxy; never for a loopback host. */
+#ifndef CIBA_HTTP_H
+#define CIBA_HTTP_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { HTTP_ANSWER_LIMIT = 10 * 1024 * 1024 }; /* bytes of a body */
+
+struct http;
+
+/* How a client is set up. Zero or NULL stands for the default. */
+struct http_settings {
+    const char *cacert;     /* file of the only CAs trusted; default: see http_new */
+    double connect_timeout; /* seconds, default 10 */
+    double max_time;        /* seconds for the whole exchange, default 60 */
+};
+
+/* The options of http_settings for a command's table. */
+#define HTTP_OPTIONS(settings)                                                                     \
+    {0,                                                                                            \
+     "cacert",                                                                                     \
+     "FILE",                                                                                       \
+     OPTION_TEXT,                                                                                  \
+     &(settings).cacert,                                                                           \
+     "trust the CA certificates in FILE only"},                                                    \
+        {0,                                                                                        \
+         "connect-timeout",                                                                        \
+         "SECONDS",                                                                                \
+         OPTION_SECONDS,                                                                           \
+         &(settings).connect_timeout,                                                              \
+         "limit for connecting (10)"},                                                             \
+    {                                                                                              \
+        0, "max-time", "SECONDS", OPTION_SECONDS, &(settings).max_time,                            \
+            "limit for one whole request (60)"                                                     \
+    }
+
+/* Nothing is opened or read until the first request. CAs: settings->cacert, else `ca_file`, else
+ * `ca_dir` (SSL_CERT_FILE, SSL_CERT_DIR), else a hashed directory of the system (looked up a
+ * certificate at a time, where a bundle would be parsed whole), else libcurl's default. */
+struct http *http_new(const struct http_settings *settings, const char *ca_file,
+                      const char *ca_dir);
+void http_free(struct http *http);
+
+struct http_request {
+    const char *method;       /* GET or POST */
+    const char *url;          /* of a trusted setting or discovery, never of a document */
+    const char *body;         /* NULL for none */
+    const char *content_type; /* of the body */
+    const char *bearer;       /* for `Authorization: Bearer`, NULL for none */
+    const char *user, *password; /* for Basic, NULL for none */
+    const char *headers[4];   /* more header lines, up to a NULL */
+};
+
+/* What came of a request. */
+struct http_answer {
+    enum {
+        HTTP_ANSWERED, /* a complete answer: status, body */
+        HTTP_NOT_SENT, /* nothing reached the server: no connection, no trust, a bad URL */
+        HTTP_UNKNOWN   /* sent, but no complete answer: the server may have acted on it */
+    } outcome;
+    int exit_status; /* for the last two: 69, 76 or 78 */
+    long status;
+    char *body; /* with a 0 byte after the last; freed by http_answer_free */
+    size_t size;
+    char reason[64];     /* the reason phrase, or the standard one where HTTP/2 sends none */
+    char why[400];       /* for the last two outcomes: what failed, on what host */
+    double retry_after;  /* seconds from now (RFC 9110 §10.2.3), -1 if not said */
+    char request_id[80]; /* x-request-id, empty if none */
+};
+
+void http_answer_free(struct http_answer *answer);
+
+/* Does one request and waits for it. The answer is the caller's. */
+void http_call(struct http *http, const struct http_request *request, struct http_answer *answer);
+
+struct http_transfer; /* a request under way */
+
+/* Starts a request and returns at once. The strings of the request may go when it returns. */
+struct http_transfer *http_start(struct http *http, const struct http_request *request, void *owner);
+
+/* Waits for a transfer to finish: true, *owner is set, the answer is the caller's, the transfer gone.
+ * False after `timeout` seconds, or as soon as one of the `count` (at most 4) descriptors can be
+ * read. */
+bool http_wait(struct http *http, const int *descriptors, unsigned count, double timeout,
+               void **owner, struct http_answer *answer);
+
+/* Ends all transfers under way, without an answer; `gone` (or NULL) is given each owner. */
+void http_abandon(struct http *http, void (*gone)(void *owner));
+
+/* Whether the URL is one that would be asked: https, or http to localhost, 127.0.0.0/8 or [::1];
+ * with a host, without user and password. False and an error with status 78. */
+bool http_url_allowed(const char *url, struct error *error);
+
+/* The text in application/x-www-form-urlencoded; the caller frees. */
+char *form_encode(const char *text);
+
+/* Appends `name=value` to a form, which is freed, or begins one where it is NULL. Does nothing where
+ * the value is NULL. The caller frees what is returned. */
+char *form_add(char *form, const char *name, const char *value);
+
+#endif

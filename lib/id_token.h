@@ -1,0 +1,31 @@
+/* The ID token of a CIBA token answer: OIDC Core 1.0 §3.1.3.7 and CIBA Core 1.0 §10.1.1, §10.3.1. */
+#ifndef CIBA_ID_TOKEN_H
+#define CIBA_ID_TOKEN_H
+
+#include "client.h"
+#include "jws.h"
+
+#include <stdbool.h>
+
+enum { CLOCK_SKEW_SECONDS = 60 };
+
+/* What the token must agree with; NULL for what is not known. */
+struct id_token_facts {
+    const char *issuer, *client_id;
+    const char *user; /* the `sub` who was asked */
+    const char *auth_req_id, *access_token;
+    double now; /* seconds since 1970 */
+};
+
+/* Checks the claims of a token whose signature has been checked. False and an error with status 76
+ * that names the claim. */
+bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *facts,
+                          struct error *error);
+
+/* Checks signature and claims of an ID token against the client's issuer, whose keys are fetched, and
+ * fetched again if none fits. The facts' issuer and client_id are filled in. False and an error with
+ * status 76, or 69 if the keys cannot be had. */
+bool id_token_verify(struct client *client, const char *token, struct id_token_facts facts,
+                     struct error *error);
+
+#endif

@@ -1,0 +1,281 @@
+#include "json.h"
+
+#include "utf8.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* True for the two escapes of a surrogate pair, and for any other escape; `text` is at the 'u'. */
+static bool unicode_escape_valid(const char *text, size_t size, size_t *length) {
+    unsigned long unit[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        char digits[5] = "";
+        if (size < (size_t)(i * 6 + 5) || (i == 1 && memcmp(text + 5, "\\u", 2) != 0))
+            return false;
+        memcpy(digits, text + 1 + i * 6, 4);
+        if (strspn(digits, "0123456789abcdefABCDEF") != 4)
+            return false;
+        unit[i] = strtoul(digits, NULL, 16);
+        if (i == 0 && (unit[0] < 0xD800 || unit[0] > 0xDFFF)) {
+            *length = 5;
+            return true;
+        }
+    }
+    *length = 11;
+    return unit[0] < 0xDC00 && unit[1] >= 0xDC00 && unit[1] <= 0xDFFF;
+}
+
+/* The string between its quotes. libjq would put U+FFFD for what is refused here. */
+static bool string_valid(const char *text, size_t size, struct error *error) {
+    if (!utf8_valid(text, size))
+        return fail(error, STATUS_INPUT, "a string is not UTF-8");
+    for (size_t i = 0, length; i < size; i++) {
+        if (text[i] != '\\')
+            continue;
+        i++;
+        if (text[i] != 'u')
+            continue;
+        if (!unicode_escape_valid(text + i, size - i, &length))
+            return fail(error, STATUS_INPUT, "a string has a \\u escape that is no character");
+        i += length - 1;
+    }
+    return true;
+}
+
+/* A number that libjq gives back as it was? Asked of the libjq at hand: 1.6 keeps doubles only. */
+static bool number_survives(const char *text, size_t size) {
+    size_t digits = 0;
+    for (size_t i = 0; i < size; i++)
+        digits += text[i] >= '0' && text[i] <= '9';
+    if (digits <= 15 && memchr(text, 'e', size) == NULL && memchr(text, 'E', size) == NULL)
+        return true;
+    char *written = must_format("%.*s", (int)size, text);
+    jv parsed = jv_parse(written);
+    char *kept = json_text(parsed);
+    jv_free(parsed);
+    bool same = json_is_number(kept, strlen(kept)) && json_same_number(written, kept);
+    free(written);
+    free(kept);
+    return same;
+}
+
+static bool literal_valid(const char *text, size_t size, struct error *error) {
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == size && memcmp(words[i], text, size) == 0)
+            return true;
+    int shown = size < 40 ? (int)size : 40;
+    if (!json_is_number(text, size))
+        return fail(error, STATUS_INPUT, "'%.*s' is not JSON", shown, text);
+    if (number_survives(text, size))
+        return true;
+    return fail(error, STATUS_INPUT,
+                "the number %.*s would be rounded by the jq library in use; "
+                "make it a string, or use jq 1.7 or later",
+                shown, text);
+}
+
+/* One byte outside of strings. */
+static bool scan_structure(struct json_scan *scan, char c, struct error *error) {
+    switch (c) {
+    case '"':
+        scan->state = JSON_IN_STRING;
+        scan->token = scan->at + 1;
+        break;
+    case '{':
+    case '[':
+        if (++scan->depth > JSON_DEPTH_LIMIT)
+            return fail(error, STATUS_INPUT, "nested more than %d levels deep", JSON_DEPTH_LIMIT);
+        break;
+    case '}':
+    case ']':
+        if (--scan->depth < 0)
+            return fail(error, STATUS_INPUT, "a '%c' too many", c);
+        break;
+    case ':':
+        scan->members++;
+        break;
+    case ',':
+        break;
+    default:
+        scan->state = JSON_IN_LITERAL;
+        scan->token = scan->at;
+    }
+    return true;
+}
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+bool json_scan(struct json_scan *scan, const char *text, size_t size, struct error *error) {
+    while (scan->at < size && !scan->complete) {
+        char c = text[scan->at];
+        if (scan->state == JSON_IN_LITERAL && (is_space(c) || strchr(",:[]{}\"", c) != NULL)) {
+            scan->state = JSON_BETWEEN;
+            if (!literal_valid(text + scan->token, scan->at - scan->token, error))
+                return false;
+            if (scan->depth == 0) {
+                scan->complete = true;
+                return true;
+            }
+        }
+        if (scan->state == JSON_IN_ESCAPE) {
+            scan->state = JSON_IN_STRING;
+        } else if (scan->state == JSON_IN_STRING) {
+            if (c == '\\')
+                scan->state = JSON_IN_ESCAPE;
+            else if (c == '"') {
+                scan->state = JSON_BETWEEN;
+                if (!string_valid(text + scan->token, scan->at - scan->token, error))
+                    return false;
+            }
+        } else if (scan->state == JSON_BETWEEN && !is_space(c)) {
+            scan->started = true;
+            if (!scan_structure(scan, c, error))
+                return false;
+        }
+        scan->at++;
+        scan->complete = scan->started && scan->depth == 0 && scan->state == JSON_BETWEEN;
+        if (c == '\n')
+            break;
+    }
+    return true;
+}
+
+static size_t count_members(jv value) {
+    size_t count = 0;
+    if (jv_get_kind(value) == JV_KIND_ARRAY) {
+        jv_array_foreach(value, i, item) {
+            count += count_members(item);
+            jv_free(item);
+        }
+    } else if (jv_get_kind(value) == JV_KIND_OBJECT) {
+        jv_object_foreach(value, key, item) {
+            count += 1 + count_members(item);
+            jv_free(key);
+            jv_free(item);
+        }
+    }
+    return count;
+}
+
+bool json_members_unique(jv value, const struct json_scan *scan) {
+    return count_members(value) == scan->members;
+}
+
+bool json_parse(const char *text, size_t size, jv *value, struct error *error) {
+    struct json_scan scan = {0};
+    *value = jv_invalid();
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        text += 3;
+        size -= 3;
+    }
+    if (size > JSON_SIZE_LIMIT)
+        return fail(error, STATUS_INPUT, "larger than %d MiB", JSON_SIZE_LIMIT >> 20);
+    while (!scan.complete && scan.at < size)
+        if (!json_scan(&scan, text, size, error))
+            return false;
+    if (scan.state == JSON_IN_LITERAL && scan.depth == 0) {
+        if (!literal_valid(text + scan.token, size - scan.token, error))
+            return false;
+        scan.complete = true;
+    }
+    for (size_t i = scan.at; i < size; i++)
+        if (!is_space(text[i]))
+            return fail(error, STATUS_INPUT, "text follows the JSON value");
+    if (!scan.started)
+        return fail(error, STATUS_INPUT, "empty");
+    if (!scan.complete)
+        return fail(error, STATUS_INPUT, "cut off: the JSON value does not end");
+    jv parsed = jv_parse_sized(text, (int)size);
+    if (!jv_is_valid(parsed)) {
+        jv message = jv_invalid_get_msg(parsed);
+        fail(error, STATUS_INPUT, "not JSON: %s",
+             jv_get_kind(message) == JV_KIND_STRING ? jv_string_value(message) : "no value");
+        jv_free(message);
+        return false;
+    }
+    if (!json_members_unique(parsed, &scan)) {
+        jv_free(parsed);
+        return fail(error, STATUS_INPUT, "an object has the same member twice");
+    }
+    *value = parsed;
+    return true;
+}
+
+char *json_text(jv value) {
+    /* libjq ends the process where it is to write an invalid value. */
+    jv text = jv_dump_string(jv_is_valid(value) ? jv_copy(value) : jv_null(), 0);
+    char *copy = must_copy(jv_string_value(text));
+    jv_free(text);
+    return copy;
+}
+
+jv json_get(jv object, const char *key) {
+    if (jv_get_kind(object) != JV_KIND_OBJECT)
+        return jv_invalid();
+    return jv_object_get(jv_copy(object), jv_string(key));
+}
+
+jv json_set(jv object, const char *key, jv value) {
+    return jv_object_set(object, jv_string(key), value);
+}
+
+jv json_set_string(jv object, const char *key, const char *text) {
+    return text == NULL ? object : json_set(object, key, jv_string(text));
+}
+
+jv json_delete(jv object, const char *key) {
+    return jv_object_delete(object, jv_string(key));
+}
+
+bool json_has(jv object, const char *key) {
+    jv value = json_get(object, key);
+    jv_kind kind = jv_get_kind(value);
+    jv_free(value);
+    return kind != JV_KIND_INVALID && kind != JV_KIND_NULL;
+}
+
+const char *json_value_string(jv value) {
+    if (jv_get_kind(value) != JV_KIND_STRING)
+        return NULL;
+    const char *text = jv_string_value(value);
+    return strlen(text) == (size_t)jv_string_length_bytes(jv_copy(value)) ? text : NULL;
+}
+
+const char *json_string(jv object, const char *key) {
+    jv value = json_get(object, key);
+    const char *text = json_value_string(value);
+    jv_free(value); /* the object still holds it */
+    return text;
+}
+
+bool json_is(jv object, const char *key, const char *text) {
+    const char *value = json_string(object, key);
+    return value != NULL && strcmp(value, text) == 0;
+}
+
+bool json_number(jv object, const char *key, double *number) {
+    jv value = json_get(object, key);
+    bool is_number = jv_get_kind(value) == JV_KIND_NUMBER;
+    if (is_number)
+        *number = jv_number_value(value);
+    jv_free(value);
+    return is_number;
+}
+
+bool json_number_or_digits(jv object, const char *key, double *number) {
+    const char *digits = json_string(object, key);
+    if (digits == NULL)
+        return json_number(object, key, number);
+    if (*digits == '\0' || strspn(digits, "0123456789") != strlen(digits))
+        return false;
+    *number = strtod(digits, NULL);
+    return true;
+}
+
+bool json_equal(jv one, jv other) {
+    return jv_equal(jv_copy(one), jv_copy(other)) != 0;
+}

@@ -1,0 +1,179 @@
+/* The JSON Canonicalization Scheme, RFC 8785: what a digest of JSON is taken over. */
+#include "json.h"
+
+#include "utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct output {
+    char *text;
+    size_t size, room;
+};
+
+static void put(struct output *out, const char *text, size_t size) {
+    if (out->size + size + 1 > out->room) {
+        out->room = 2 * (out->size + size + 1);
+        char *grown = realloc(out->text, out->room);
+        if (grown == NULL)
+            out_of_memory();
+        out->text = grown;
+    }
+    memcpy(out->text + out->size, text, size);
+    out->size += size;
+    out->text[out->size] = '\0';
+}
+
+static void put_text(struct output *out, const char *text) {
+    put(out, text, strlen(text));
+}
+
+/* §3.2.2.2: the two-character escapes, \u00xx in lower case for other controls, all else as it is. */
+static void put_string(struct output *out, jv string) {
+    static const char named[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
+    const char *text = jv_string_value(string);
+    size_t size = (size_t)jv_string_length_bytes(jv_copy(string));
+    put_text(out, "\"");
+    for (size_t i = 0; i < size; i++) {
+        const char *escape = text[i] == '\0' ? NULL : strchr(named, text[i]);
+        char code[7];
+        if (escape != NULL)
+            snprintf(code, sizeof code, "\\%c", letters[escape - named]);
+        else if ((unsigned char)text[i] < 0x20)
+            snprintf(code, sizeof code, "\\u%04x", (unsigned)text[i]);
+        else
+            snprintf(code, sizeof code, "%c", text[i]);
+        put_text(out, code);
+    }
+    put_text(out, "\"");
+}
+
+/* §3.2.2.3: as ECMAScript's Number.prototype.toString writes the double. */
+static bool put_number(struct output *out, jv value, struct error *error) {
+    double number = jv_number_value(value);
+    char e_form[40], digits[20] = "", text[60], *kept = json_text(value);
+    for (int precision = 0; precision < 17; precision++) {
+        snprintf(e_form, sizeof e_form, "%.*e", precision, number);
+        if (strtod(e_form, NULL) == number)
+            break;
+    }
+    bool exact = json_is_number(kept, strlen(kept)) && json_same_number(e_form, kept);
+    if (!exact)
+        fail(error, STATUS_INPUT, "the number %.40s cannot be held exactly; make it a string", kept);
+    free(kept);
+    if (!exact)
+        return false;
+    const char *sign = number < 0 ? "-" : "";
+    int count = 0;
+    for (const char *c = e_form; *c != 'e'; c++)
+        if (*c >= '0' && *c <= '9')
+            digits[count++] = *c;
+    int point = (int)strtol(strchr(e_form, 'e') + 1, NULL, 10) + 1; /* where the point stands */
+    if (number == 0)
+        snprintf(text, sizeof text, "0");
+    else if (count <= point && point <= 21)
+        snprintf(text, sizeof text, "%s%s%.*s", sign, digits, point - count, "000000000000000000000");
+    else if (point > 0 && point <= 21)
+        snprintf(text, sizeof text, "%s%.*s.%s", sign, point, digits, digits + point);
+    else if (point > -6 && point <= 0)
+        snprintf(text, sizeof text, "%s0.%.*s%s", sign, -point, "000000", digits);
+    else
+        snprintf(text, sizeof text, "%s%c%s%se%+d", sign, digits[0], count > 1 ? "." : "", digits + 1,
+                 point - 1);
+    put_text(out, text);
+    return true;
+}
+
+/* §3.2.3: by UTF-16 code units, where a character above U+FFFF begins with 0xD800 to 0xDBFF. */
+static int compare_keys(const void *one, const void *other) {
+    const char *a = jv_string_value(*(const jv *)one), *b = jv_string_value(*(const jv *)other);
+    size_t a_size = (size_t)jv_string_length_bytes(jv_copy(*(const jv *)one));
+    size_t b_size = (size_t)jv_string_length_bytes(jv_copy(*(const jv *)other));
+    while (a_size > 0 && b_size > 0) {
+        uint32_t x, y;
+        size_t x_size = utf8_decode(a, a_size, &x), y_size = utf8_decode(b, b_size, &y);
+        if (x != y) {
+            bool only_one_is_pair = (x > 0xFFFF) != (y > 0xFFFF);
+            uint32_t x_unit = only_one_is_pair && x > 0xFFFF ? 0xD800 : x;
+            uint32_t y_unit = only_one_is_pair && y > 0xFFFF ? 0xD800 : y;
+            return x_unit < y_unit ? -1 : 1;
+        }
+        a += x_size, a_size -= x_size;
+        b += y_size, b_size -= y_size;
+    }
+    return a_size > 0 ? 1 : b_size > 0 ? -1 : 0;
+}
+
+static bool put_value(struct output *out, jv value, struct error *error);
+
+static bool put_object(struct output *out, jv object, struct error *error) {
+    jv keys = jv_keys_unsorted(jv_copy(object));
+    size_t count = (size_t)jv_array_length(jv_copy(keys));
+    jv *sorted = must_alloc((count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = jv_array_get(jv_copy(keys), (int)i);
+    jv_free(keys);
+    qsort(sorted, count, sizeof *sorted, compare_keys);
+    bool good = true;
+    put_text(out, "{");
+    for (size_t i = 0; i < count; i++) {
+        jv member = jv_object_get(jv_copy(object), jv_copy(sorted[i]));
+        if (i > 0)
+            put_text(out, ",");
+        put_string(out, sorted[i]);
+        put_text(out, ":");
+        good = good && put_value(out, member, error);
+        jv_free(member);
+        jv_free(sorted[i]);
+    }
+    put_text(out, "}");
+    free(sorted);
+    return good;
+}
+
+static bool put_array(struct output *out, jv array, struct error *error) {
+    bool good = true;
+    put_text(out, "[");
+    jv_array_foreach(array, i, item) {
+        if (i > 0)
+            put_text(out, ",");
+        good = good && put_value(out, item, error);
+        jv_free(item);
+    }
+    put_text(out, "]");
+    return good;
+}
+
+static bool put_value(struct output *out, jv value, struct error *error) {
+    switch (jv_get_kind(value)) {
+    case JV_KIND_OBJECT:
+        return put_object(out, value, error);
+    case JV_KIND_ARRAY:
+        return put_array(out, value, error);
+    case JV_KIND_STRING:
+        put_string(out, value);
+        return true;
+    case JV_KIND_NUMBER:
+        return put_number(out, value, error);
+    case JV_KIND_TRUE:
+        put_text(out, "true");
+        return true;
+    case JV_KIND_FALSE:
+        put_text(out, "false");
+        return true;
+    case JV_KIND_NULL:
+    case JV_KIND_INVALID:
+        break;
+    }
+    put_text(out, "null");
+    return true;
+}
+
+char *json_canonical(jv value, struct error *error) {
+    struct output out = {0};
+    if (put_value(&out, value, error))
+        return out.text;
+    free(out.text);
+    return NULL;
+}

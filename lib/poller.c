@@ -1,0 +1,340 @@
+#include "poller.h"
+
+#include "call.h"
+#include "ciba.h"
+#include "clock.h"
+#include "json.h"
+
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_BACKOFF = 60 /* seconds between tries while the server is in trouble */ };
+
+struct waiting_document {
+    struct waiting_document *previous, *next;
+    jv document;
+    int pending; /* calls of it in the heap or under way */
+    int status;  /* what went wrong beside its calls' own status */
+};
+
+/* One pending call. */
+struct wait {
+    struct waiting_document *owner;
+    int index; /* in the document's calls */
+    int troubles; /* tries in a row without an answer about the user */
+    double due;   /* seconds since 1970 */
+};
+
+struct poller {
+    struct client *client;
+    bool once;
+    long parallel, under_way;
+    poller_output output;
+    void *context;
+    struct waiting_document *documents;
+    size_t document_count;
+    struct wait **heap; /* by `due`, the soonest first */
+    size_t heap_count, heap_room;
+    int discovery_troubles;
+};
+
+struct poller *poller_new(struct client *client, bool once, long parallel, poller_output output,
+                          void *context) {
+    struct poller *poller = must_alloc(sizeof *poller);
+    poller->client = client;
+    poller->once = once;
+    poller->parallel = parallel > 0 ? parallel : 1;
+    poller->output = output;
+    poller->context = context;
+    return poller;
+}
+
+void poller_free(struct poller *poller) {
+    poller_give_up(poller);
+    free(poller->heap);
+    free(poller);
+}
+
+size_t poller_waiting(const struct poller *poller) {
+    return poller->document_count;
+}
+
+static void heap_swap(struct poller *poller, size_t a, size_t b) {
+    struct wait *held = poller->heap[a];
+    poller->heap[a] = poller->heap[b];
+    poller->heap[b] = held;
+}
+
+static void heap_push(struct poller *poller, struct wait *wait) {
+    if (poller->heap_count == poller->heap_room) {
+        poller->heap_room = 2 * poller->heap_room + 16;
+        struct wait **grown = realloc(poller->heap, poller->heap_room * sizeof *grown);
+        if (grown == NULL)
+            out_of_memory();
+        poller->heap = grown;
+    }
+    size_t at = poller->heap_count++;
+    poller->heap[at] = wait;
+    while (at > 0 && poller->heap[at]->due < poller->heap[(at - 1) / 2]->due) {
+        heap_swap(poller, at, (at - 1) / 2);
+        at = (at - 1) / 2;
+    }
+}
+
+static struct wait *heap_pop(struct poller *poller) {
+    struct wait *first = poller->heap[0];
+    poller->heap[0] = poller->heap[--poller->heap_count];
+    for (size_t at = 0, least;; at = least) {
+        size_t child = 2 * at + 1;
+        least = at;
+        for (size_t i = child; i < child + 2 && i < poller->heap_count; i++)
+            if (poller->heap[i]->due < poller->heap[least]->due)
+                least = i;
+        if (least == at)
+            return first;
+        heap_swap(poller, at, least);
+    }
+}
+
+/* The call of a wait, taken out of its document so that it can be changed without a copy. */
+static jv take_call(const struct wait *wait) {
+    jv calls = json_get(wait->owner->document, "calls");
+    jv call = jv_array_get(jv_copy(calls), wait->index);
+    jv_free(calls);
+    return call;
+}
+
+static void put_call(const struct wait *wait, jv call) {
+    jv document = wait->owner->document;
+    jv calls = json_get(document, "calls");
+    document = json_set(document, "calls", jv_null()); /* one reference left: set in place */
+    wait->owner->document = json_set(document, "calls", jv_array_set(calls, wait->index, call));
+}
+
+static int document_status(jv document) {
+    int status = STATUS_DONE;
+    jv calls = json_get(document, "calls");
+    if (jv_get_kind(calls) == JV_KIND_ARRAY) {
+        jv_array_foreach(calls, i, call) {
+            status = status_worse(status, call_exit_status(call));
+            jv_free(call);
+        }
+    }
+    jv_free(calls);
+    return status;
+}
+
+static void put_out(struct poller *poller, struct waiting_document *waiting) {
+    if (waiting->previous != NULL)
+        waiting->previous->next = waiting->next;
+    else
+        poller->documents = waiting->next;
+    if (waiting->next != NULL)
+        waiting->next->previous = waiting->previous;
+    poller->document_count--;
+    int status = status_worse(waiting->status, document_status(waiting->document));
+    poller->output(poller->context, waiting->document, status);
+    free(waiting);
+}
+
+/* The wait is over: its call is decided, or left as it stands. */
+static void end_wait(struct poller *poller, struct wait *wait) {
+    struct waiting_document *owner = wait->owner;
+    free(wait);
+    if (--owner->pending == 0)
+        put_out(poller, owner);
+}
+
+static bool is_ours(const struct poller *poller, jv call) {
+    jv authorization = json_get(call, "authorization");
+    bool ours = json_is(authorization, "issuer", poller->client->issuer) &&
+                json_string(authorization, "auth_req_id") != NULL;
+    const char *issuer = json_string(authorization, "issuer");
+    if (!ours)
+        complain(call_id(call), "was asked at '%s'; this command is set to %s and leaves it",
+                 issuer != NULL ? issuer : "", poller->client->issuer);
+    jv_free(authorization);
+    return ours;
+}
+
+static double stored_time(jv call, const char *name) {
+    double time = 0;
+    jv authorization = json_get(call, "authorization");
+    json_number(authorization, name, &time);
+    jv_free(authorization);
+    return time;
+}
+
+void poller_add(struct poller *poller, jv document) {
+    struct waiting_document *waiting = must_alloc(sizeof *waiting);
+    waiting->document = document;
+    waiting->next = poller->documents;
+    if (poller->documents != NULL)
+        poller->documents->previous = waiting;
+    poller->documents = waiting;
+    poller->document_count++;
+    waiting->pending = 1; /* so that it does not go out while its calls are looked at */
+    jv calls = json_get(document, "calls");
+    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
+    for (int i = 0; i < count; i++) {
+        jv call = jv_array_get(jv_copy(calls), i);
+        bool pending = call_state(call) == CALL_PENDING, ours = pending && is_ours(poller, call);
+        if (pending && !ours)
+            waiting->status = STATUS_CONFIG;
+        if (ours) {
+            struct wait *wait = must_alloc(sizeof *wait);
+            *wait = (struct wait){waiting, i, 0, stored_time(call, "next_poll_at")};
+            waiting->pending++;
+            heap_push(poller, wait);
+        }
+        jv_free(call);
+    }
+    jv_free(calls);
+    if (--waiting->pending == 0)
+        put_out(poller, waiting);
+}
+
+/* A number from 0 to 1, so that a thousand clients do not come back at the same moment. */
+static double jitter(void) {
+    unsigned short noise = 0;
+    RAND_bytes((unsigned char *)&noise, sizeof noise);
+    return noise / 65535.0;
+}
+
+/* `base` seconds, doubled with every trouble in a row, up to LONGEST_BACKOFF, and up to half more. */
+static double backoff(double base, int troubles) {
+    double wait = base;
+    for (int i = 0; i < troubles && wait < LONGEST_BACKOFF; i++)
+        wait *= 2;
+    wait = wait > LONGEST_BACKOFF && base < LONGEST_BACKOFF ? LONGEST_BACKOFF : wait;
+    return wait * (1 + jitter() / 2);
+}
+
+/* Waits for the next poll, or gives the call up where its time is over. Takes the call. */
+static void wait_again(struct poller *poller, struct wait *wait, jv call, double seconds,
+                       const struct error *trouble) {
+    double now = clock_now();
+    if (now >= stored_time(call, "expires_at")) {
+        bool reached = trouble->status == STATUS_DONE;
+        if (!reached)
+            complain(call_id(call), "expired while the provider could not be reached (%s)",
+                     trouble->text);
+        call = reached ? call_settle(call, "expired", "expired_token", NULL)
+                       : call_settle(call, "failed", "server_unavailable", trouble->text);
+        put_call(wait, call);
+        end_wait(poller, wait);
+        return;
+    }
+    wait->due = now + seconds;
+    jv authorization = json_get(call, "authorization");
+    authorization = json_set(authorization, "next_poll_at", jv_number(wait->due));
+    put_call(wait, json_set(call, "authorization", authorization));
+    if (poller->once)
+        end_wait(poller, wait);
+    else
+        heap_push(poller, wait);
+}
+
+static void take_answer(struct poller *poller, struct wait *wait,
+                        const struct http_answer *answer) {
+    enum ciba_next next;
+    struct error error;
+    jv call = ciba_poll_answer(poller->client, take_call(wait), answer, &next, &error);
+    double seconds = ciba_interval(call);
+    if (next == CIBA_DECIDED) {
+        if (error.status != STATUS_DONE && call_state(call) == CALL_FAILED)
+            complain(call_id(call), "%s", error.text);
+        put_call(wait, call);
+        end_wait(poller, wait);
+        return;
+    }
+    if (next == CIBA_TROUBLE) {
+        remark(call_id(call), "%s; trying again", error.text);
+        seconds = backoff(seconds, wait->troubles++);
+        seconds = answer->retry_after > seconds && answer->retry_after <= 3600
+                      ? answer->retry_after
+                      : seconds;
+    } else {
+        wait->troubles = 0;
+    }
+    wait_again(poller, wait, call, seconds, &error);
+}
+
+/* Ends every wait that is not under way with the error, or, where another try is worth it and time is
+ * left, puts it off. */
+static void discovery_failed(struct poller *poller, const struct error *error) {
+    bool worth_it = error->status == STATUS_UNAVAILABLE && !poller->once;
+    if (poller->discovery_troubles == 0 || !worth_it)
+        complain(poller->client->issuer, "%s%s", error->text, worth_it ? "; trying again" : "");
+    double seconds = backoff(1, poller->discovery_troubles++);
+    size_t count = poller->heap_count;
+    struct wait **waits = must_alloc((count + 1) * sizeof(struct wait *));
+    for (size_t i = 0; i < count; i++)
+        waits[i] = heap_pop(poller);
+    for (size_t i = 0; i < count; i++) {
+        if (worth_it) {
+            wait_again(poller, waits[i], take_call(waits[i]), seconds, error);
+        } else {
+            waits[i]->owner->status = status_worse(waits[i]->owner->status, error->status);
+            end_wait(poller, waits[i]);
+        }
+    }
+    free(waits);
+}
+
+/* What polling needs of the issuer: the endpoint, and the keys that the answer is checked with, so that
+ * a token is not lost because they cannot be had later. */
+static bool issuer_ready(struct poller *poller) {
+    struct error error;
+    if (client_discover(poller->client, &error) &&
+        client_endpoint(poller->client, "token_endpoint", &error) != NULL &&
+        client_fetch_keys(poller->client, false, &error)) {
+        poller->discovery_troubles = 0;
+        return true;
+    }
+    discovery_failed(poller, &error);
+    return false;
+}
+
+static void send_due(struct poller *poller) {
+    while (poller->heap_count > 0 && poller->under_way < poller->parallel &&
+           poller->heap[0]->due <= clock_now()) {
+        if (!issuer_ready(poller))
+            return;
+        struct wait *wait = heap_pop(poller);
+        struct client_message message;
+        struct error error;
+        jv call = take_call(wait);
+        if (ciba_poll_message(poller->client, call, &message, &error)) {
+            http_start(poller->client->http, &message.request, wait);
+            poller->under_way++;
+            client_message_free(&message);
+        } else {
+            end_wait(poller, wait);
+        }
+        jv_free(call);
+    }
+}
+
+void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until) {
+    struct http_answer answer;
+    void *owner;
+    send_due(poller);
+    if (poller->heap_count > 0 && poller->under_way < poller->parallel &&
+        poller->heap[0]->due < until)
+        until = poller->heap[0]->due;
+    if (http_wait(poller->client->http, descriptors, count, until - clock_now(), &owner, &answer)) {
+        poller->under_way--;
+        take_answer(poller, owner, &answer);
+        http_answer_free(&answer);
+    }
+}
+
+void poller_give_up(struct poller *poller) {
+    http_abandon(poller->client->http, free);
+    while (poller->heap_count > 0)
+        free(heap_pop(poller));
+    while (poller->documents != NULL)
+        put_out(poller, poller->documents);
+}

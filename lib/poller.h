@@ -1,0 +1,39 @@
+/* Waits for the decisions on many documents at once: each pending call is polled at its own interval,
+ * CIBA Core 1.0 §10.1 and §11, never sooner. One loop, no threads. */
+#ifndef CIBA_POLLER_H
+#define CIBA_POLLER_H
+
+#include "client.h"
+
+#include <jv.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct poller;
+
+/* Called with each document that has no call left to wait for (or when poller_give_up is called);
+ * takes it. `status` is the worst of its calls' call_exit_status. */
+typedef void (*poller_output)(void *context, jv document, int status);
+
+/* With `once` each call is polled once and then left as it stands. At most `parallel` requests are
+ * under way at a time. */
+struct poller *poller_new(struct client *client, bool once, long parallel, poller_output output,
+                          void *context);
+void poller_free(struct poller *poller);
+
+/* Takes a document. One with nothing to wait for goes out at once. A call that was asked at another
+ * issuer than the client's is complained of and left as it is. */
+void poller_add(struct poller *poller, jv document);
+
+/* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or for
+ * the time `until` (seconds since 1970). Whichever comes first. */
+void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until);
+
+/* How many documents wait. */
+size_t poller_waiting(const struct poller *poller);
+
+/* Puts every document out as it stands. A request under way is abandoned; its answer, if the user has
+ * just decided, is lost to the provider's own rules. */
+void poller_give_up(struct poller *poller);
+
+#endif

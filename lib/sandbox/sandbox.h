@@ -1,0 +1,117 @@
+/* The sandbox's parts and what they share: everything that the flow talks to, for development, demos
+ * and tests. One request is handled at a time, under the lock of the server. */
+#ifndef CIBA_SANDBOX_H
+#define CIBA_SANDBOX_H
+
+#include "error.h"
+
+#include <jv.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum approval_mode { APPROVE_ASK, APPROVE_YES, APPROVE_NO, APPROVE_NEVER };
+
+/* A request to the user. */
+struct approval {
+    struct approval *next;
+    char *auth_req_id;
+    char *id; /* what the phone knows it by */
+    jv asked; /* the parameters of the request */
+    double asked_at, expires_at, last_answer_at;
+    double interval; /* seconds */
+    enum { WAITING, APPROVED, DENIED, USED } state;
+};
+
+struct sandbox {
+    pthread_mutex_t lock;
+    enum approval_mode mode;
+    double delay, interval; /* seconds */
+    bool quiet;
+    char *origin; /* http://127.0.0.1:PORT, without a slash at the end */
+    char *host;   /* 127.0.0.1:PORT */
+    char *issuer, *audience, *client_id, *client_secret, *api_key;
+    const char *user;
+    EVP_PKEY *key;
+    jv jwks;
+    struct approval *approvals; /* the newest first */
+    jv orders;                  /* an array */
+    jv orders_by_key;           /* an object: Idempotency-Key to {request, order} */
+    jv faults;                  /* an array, see faults.c */
+    int log;                    /* descriptor of --log, or -1 */
+    int notice;                 /* is written a byte for each new approval that waits, or -1 */
+};
+
+struct sandbox_request {
+    const char *method, *path, *host, *authorization, *content_type, *idempotency_key;
+    const char *body; /* with a 0 byte after the last */
+    size_t size;
+};
+
+struct sandbox_reply {
+    int status;
+    jv body;          /* JSON, or, if `text` is set, not used */
+    const char *text; /* static text instead of JSON */
+    size_t text_size;
+    const char *content_type; /* NULL for application/json */
+    jv headers;               /* an object of strings */
+    bool drop;                /* close the connection without an answer */
+};
+
+/* Says on stderr what happened to the user or the order, unless quiet. */
+void sandbox_tell(const struct sandbox *sandbox, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Sets a JSON answer; takes the body. */
+void reply_json(struct sandbox_reply *reply, int status, jv body);
+
+/* Sets {"error": code, "error_description": text}. */
+void reply_error(struct sandbox_reply *reply, int status, const char *code, const char *text);
+
+/* Routes one request; the caller holds the lock. */
+void sandbox_handle(struct sandbox *sandbox, const struct sandbox_request *request,
+                    struct sandbox_reply *reply);
+
+/* provider.c: OpenID provider. Makes the key; false if it cannot. */
+bool provider_start(struct sandbox *sandbox);
+void provider_metadata(struct sandbox *sandbox, struct sandbox_reply *reply);
+void provider_authorize(struct sandbox *sandbox, const struct sandbox_request *request,
+                        struct sandbox_reply *reply);
+void provider_token(struct sandbox *sandbox, const struct sandbox_request *request,
+                    struct sandbox_reply *reply);
+
+/* form.c: the parameters of an application/x-www-form-urlencoded body as an object. False if it is
+ * malformed or names one twice. */
+bool form_parse(const struct sandbox_request *request, jv *form);
+
+/* What is still to be decided, brought up to date with the clock and --approve. */
+void approval_refresh(struct sandbox *sandbox, struct approval *approval);
+
+/* Decides as the user; false if there is nothing to decide any more. */
+bool approval_decide(struct sandbox *sandbox, struct approval *approval, bool approve);
+
+/* What the user reads; lives as long as the approval. */
+const char *approval_message(const struct approval *approval);
+
+/* model.c, stock.c, phone.c */
+void model_complete(struct sandbox *sandbox, const struct sandbox_request *request,
+                    struct sandbox_reply *reply);
+void stock_order(struct sandbox *sandbox, const struct sandbox_request *request,
+                 struct sandbox_reply *reply);
+void phone_show(struct sandbox *sandbox, struct sandbox_reply *reply);
+void phone_requests(struct sandbox *sandbox, struct sandbox_reply *reply);
+void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request,
+                  struct sandbox_reply *reply);
+
+/* faults.c: whether a fault of --faults is due for this path; then the reply is set by it. With
+ * `after`, only those that take effect behind a handled request. */
+bool fault_due(struct sandbox *sandbox, const char *path, bool after, struct sandbox_reply *reply);
+
+/* server.c: listens on a free (or the given) port of 127.0.0.1, with TLS if `certificate` and `key` (PEM
+ * text) are given, and sets origin, host and issuer. False and an error if it cannot. */
+bool server_start(struct sandbox *sandbox, unsigned short port, const char *certificate,
+                  const char *key, struct error *error);
+void server_stop(void);
+
+#endif

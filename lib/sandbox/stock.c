@@ -1,0 +1,132 @@
+/* A stock API that takes an order only with a token that the provider issued for it. */
+#include "sandbox.h"
+
+#include "clock.h"
+#include "json.h"
+#include "jws.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Whether a space-separated list has the word. */
+static bool has_word(const char *list, const char *word) {
+    size_t size = strlen(word);
+    for (const char *at = list; at != NULL && (at = strstr(at, word)) != NULL; at += size)
+        if ((at == list || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
+            return true;
+    return false;
+}
+
+/* The token's claims once everything about it holds; invalid, with the reply set, otherwise. */
+static jv check_token(struct sandbox *sandbox, const struct sandbox_request *request,
+                      struct sandbox_reply *reply) {
+    const char *header = request->authorization;
+    struct error error = {0, "no Bearer token"};
+    struct jws token = {.header = jv_invalid(), .payload = jv_invalid()};
+    double expires = 0;
+    bool good = header != NULL && strncasecmp(header, "Bearer ", 7) == 0 &&
+                jws_parse(header + 7, &token, &error) &&
+                jws_verify(&token, sandbox->jwks, &error) == JWS_VALID;
+    if (good && !(json_is(token.header, "typ", "at+jwt") &&
+                  json_is(token.payload, "iss", sandbox->issuer) &&
+                  json_is(token.payload, "aud", sandbox->audience)))
+        good = fail(&error, 0, "the token is not an access token of this issuer for this API");
+    if (good && (!json_number(token.payload, "exp", &expires) || expires <= clock_now()))
+        good = fail(&error, 0, "the token has expired");
+    jv claims = good ? jv_copy(token.payload) : jv_invalid();
+    jws_free(&token);
+    if (!good) {
+        reply_error(reply, 401, "invalid_token", error.text);
+        reply->headers =
+            json_set_string(reply->headers, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
+    } else if (!has_word(json_string(claims, "scope"), "stock:trade")) {
+        jv_free(claims);
+        claims = jv_invalid();
+        reply_error(reply, 403, "insufficient_scope", "the token lacks the scope stock:trade");
+    }
+    return claims;
+}
+
+/* Where the token says what may be bought, that and nothing else. */
+static bool details_allow(jv claims, jv order) {
+    jv details = json_get(claims, "authorization_details");
+    bool allowed = !jv_is_valid(details);
+    if (jv_get_kind(details) == JV_KIND_ARRAY) {
+        jv_array_foreach(details, i, detail) {
+            jv merged = jv_object_merge(jv_copy(detail), jv_copy(order));
+            allowed = allowed || json_equal(merged, detail);
+            jv_free(merged);
+            jv_free(detail);
+        }
+    }
+    jv_free(details);
+    return allowed;
+}
+
+/* {ticker, qty} of the body, and nothing else. */
+static bool read_order(const struct sandbox_request *request, jv *order) {
+    struct error error;
+    jv body;
+    double quantity;
+    bool good = json_parse(request->body, request->size, &body, &error);
+    const char *ticker = json_string(body, "ticker");
+    good = good && ticker != NULL && strlen(ticker) >= 1 && strlen(ticker) <= 15 &&
+           strspn(ticker, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == strlen(ticker) &&
+           json_number(body, "qty", &quantity) && quantity >= 1 && quantity == floor(quantity) &&
+           jv_object_length(jv_copy(body)) == 2;
+    *order = good ? jv_copy(body) : jv_invalid();
+    jv_free(body);
+    return good;
+}
+
+/* Records the order, which is taken, and returns it with its id. */
+static jv place(struct sandbox *sandbox, jv order) {
+    char id[40];
+    snprintf(id, sizeof id, "order-%d", jv_array_length(jv_copy(sandbox->orders)) + 1);
+    jv placed = json_set_string(jv_copy(order), "id", id);
+    placed = json_set_string(placed, "status", "accepted");
+    sandbox->orders = jv_array_append(sandbox->orders, jv_copy(placed));
+    double quantity = 0;
+    json_number(order, "qty", &quantity);
+    sandbox_tell(sandbox, "order: %.0f shares of %s", quantity, json_string(order, "ticker"));
+    jv_free(order);
+    return placed;
+}
+
+void stock_order(struct sandbox *sandbox, const struct sandbox_request *request,
+                 struct sandbox_reply *reply) {
+    jv order, claims = check_token(sandbox, request, reply);
+    if (!jv_is_valid(claims))
+        return;
+    if (!read_order(request, &order)) {
+        reply_error(reply, 422, "invalid_order", "an order is {\"ticker\": \"GOOGL\", \"qty\": 3}");
+        jv_free(claims);
+        return;
+    }
+    const char *key = request->idempotency_key;
+    jv earlier = key != NULL ? json_get(sandbox->orders_by_key, key) : jv_invalid();
+    jv earlier_order = json_get(earlier, "request");
+    if (!details_allow(claims, order)) {
+        reply_error(reply, 403, "not_authorized", "the token is for another order");
+    } else if (!jv_is_valid(earlier)) {
+        jv placed = place(sandbox, jv_copy(order));
+        jv entry = json_set(jv_object(), "request", jv_copy(order));
+        entry = json_set(entry, "order", jv_copy(placed));
+        if (key != NULL)
+            sandbox->orders_by_key = json_set(sandbox->orders_by_key, key, entry);
+        else
+            jv_free(entry);
+        reply_json(reply, 200, placed);
+    } else if (json_equal(earlier_order, order)) {
+        reply_json(reply, 200, json_get(earlier, "order"));
+    } else {
+        reply_error(reply, 422, "idempotency_key_reused", "the key was used for another order");
+    }
+    jv_free(earlier_order);
+    jv_free(earlier);
+    jv_free(order);
+    jv_free(claims);
+}

@@ -1,0 +1,27 @@
+/* Texts and values made from a call's arguments by jq: what `-m` and `-d` take. */
+#ifndef CIBA_TEMPLATE_H
+#define CIBA_TEMPLATE_H
+
+#include "error.h"
+
+#include <jv.h>
+#include <stdbool.h>
+
+struct template;
+
+/* A string template: text in which \(…) stands for the value of a jq expression, as inside a jq
+ * string. \(.name) and \(.a.b) are done here, anything else by jq, which is compiled then. NULL and
+ * an error with status 64 if jq cannot compile it. */
+struct template *template_text(const char *text, struct error *error);
+
+/* A jq filter, which must give one value. NULL and an error with status 64. */
+struct template *template_filter(const char *program, struct error *error);
+
+void template_free(struct template *template);
+
+/* The value for this input: for a text a string. False and an error with status 65 if jq ends with an
+ * error, gives no value, or more than one; or a path of a text leads to nothing (null), which would
+ * show the user a question with a hole. */
+bool template_run(struct template *template, jv input, jv *value, struct error *error);
+
+#endif

@@ -1,0 +1,56 @@
+#include "utf8.h"
+
+#include <string.h>
+
+size_t utf8_decode(const char *text, size_t size, uint32_t *character) {
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *byte = (const unsigned char *)text;
+    if (byte[0] < 0x80) {
+        *character = byte[0];
+        return 1;
+    }
+    size_t length = byte[0] >= 0xF0 ? 4 : byte[0] >= 0xE0 ? 3 : byte[0] >= 0xC0 ? 2 : 0;
+    if (length == 0 || length > size || byte[0] > 0xF4)
+        return 0;
+    uint32_t value = byte[0] & (0xFFU >> (length + 1));
+    for (size_t i = 1; i < length; i++) {
+        if ((byte[i] & 0xC0) != 0x80)
+            return 0;
+        value = value << 6 | (byte[i] & 0x3FU);
+    }
+    if (value < smallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+        return 0;
+    *character = value;
+    return length;
+}
+
+bool utf8_valid(const char *text, size_t size) {
+    uint32_t character;
+    for (size_t i = 0, length; i < size; i += length)
+        if ((length = utf8_decode(text + i, size - i, &character)) == 0)
+            return false;
+    return true;
+}
+
+bool utf8_plain(uint32_t c) {
+    bool control = c < 0x20 || (c >= 0x7F && c < 0xA0);
+    bool steers = c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) ||
+                  (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+    return !control && !steers;
+}
+
+void utf8_make_plain(char *text) {
+    size_t size = strlen(text), to = 0, length;
+    for (size_t from = 0; from < size; from += length) {
+        uint32_t character;
+        length = utf8_decode(text + from, size - from, &character);
+        if (length > 0 && utf8_plain(character)) {
+            memmove(text + to, text + from, length);
+            to += length;
+        } else {
+            length = length > 0 ? length : 1;
+            text[to++] = '?';
+        }
+    }
+    text[to] = '\0';
+}
