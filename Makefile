@@ -11,7 +11,7 @@ BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 BUILD = build
 
-FILTERS = llm-chat ciba-authorize ciba-poll stock-buy
+FILTERS = llm-chat ciba-authorize ciba-poll stock-buy tool-run
 COMMANDS = $(FILTERS) ciba-sandbox
 MANUALS = $(wildcard man/*.[157])
 
@@ -25,7 +25,9 @@ LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,-O1
 FEATURES = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE
 # What only some machines' compilers and linkers know is left out there.
 try = $(shell printf 'int main(void){return 0;}\n' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+ifeq ($(origin HARDENING),file)
 HARDENING := $(foreach flag,$(HARDENING),$(call try,$(flag)))
+endif
 
 CURL_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 CRYPTO_LIBS = $(shell $(PKG_CONFIG) --libs libcrypto)
@@ -69,8 +71,77 @@ $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
+# What the build, the demo and the tests need. sudo is used only by who is not root.
+APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev \
+	bash jq curl ca-certificates openssl bats mandoc bsdextrautils
+APT_LINT = clang clang-format cppcheck shellcheck mandoc valgrind libclang-rt-14-dev
+as_root = $(shell test "$$(id -u)" = 0 || echo sudo)
+apt_install = dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c 'install ok installed' \
+	| grep -qx $(words $(1)) || { $(as_root) apt-get -q update && \
+	DEBIAN_FRONTEND=noninteractive $(as_root) apt-get -q install -y --no-install-recommends $(1); } || \
+	{ echo 'make: the packages could not be installed; is the package registry reached?' >&2; exit 1; }
+
+deps:
+	@if command -v apt-get >/dev/null; then $(call apt_install,$(APT)); else \
+	echo 'This system has no apt-get. Please install: a C11 compiler, GNU make, pkg-config, bash, jq,' >&2; \
+	echo 'curl, bats, mandoc, and the development files of libcurl (with OpenSSL), libjq, OpenSSL 3' >&2; \
+	echo 'and libmicrohttpd; then run make without deps.' >&2; exit 1; fi
+
+deps-lint:
+	@$(call apt_install,$(APT_LINT))
+
+# A make of their own: deps may have brought the compiler a moment ago.
+demo:
+	@$(MAKE) --no-print-directory all
+	@PATH="$(CURDIR)/$(BUILD):$$PATH" ciba-sandbox --interval 1 -- examples/buy-stock 'Buy 3 stocks of Google'
+
+# BATS_ARGS=-f PATTERN runs some of them; TESTS names files.
+TESTS = tests
+test:
+	@$(MAKE) --no-print-directory all $(HELPERS)
+	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
+
+SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
+SCRIPTS = $(wildcard examples/* tests/*.bash tests/bench/run tests/bench/curl-jq-flow) .ci/run
+lint:
+	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck $(filter-out %.md,$(SCRIPTS))
+	shellcheck -s bats $(wildcard tests/*.bats)
+	mandoc -Tlint -Wwarning $(MANUALS)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability \
+		--inline-suppr --suppress=missingIncludeSystem -D__linux__ -Ilib cmd lib
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang LDFLAGS='-pie -Wl,-z,relro,-z,now'
+
+# The tests again, in a build that finds wrong memory and undefined behaviour.
+asan:
+	ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	$(MAKE) BUILD=$(BUILD)/asan HARDENING='-fPIE -fno-omit-frame-pointer -DSANITIZED' \
+		CFLAGS='-O1 -g -fsanitize=address,undefined' test
+
+# The commands of the flow under valgrind.
+valgrind: all $(HELPERS)
+	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" UNDER_VALGRIND=1 bats tests/flow.bats
+
+bench: all $(HELPERS)
+	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+	install -m 755 $(COMMANDS:%=$(BUILD)/%) $(DESTDIR)$(BINDIR)
+	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/; done
+
+uninstall:
+	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%)
+	for page in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+
+# The same commit gives the same bytes.
+dist:
+	@mkdir -p dist
+	git archive --format=tar --prefix=ciba-tools-$(VERSION)/ HEAD | gzip -n9 > dist/ciba-tools-$(VERSION).tar.gz
+	@sha256sum dist/ciba-tools-$(VERSION).tar.gz
+
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all clean
+.PHONY: all deps deps-lint demo test lint asan valgrind bench install uninstall dist clean
 .SECONDARY:

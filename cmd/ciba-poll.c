@@ -27,9 +27,9 @@ static const struct option_spec options[] = {
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
-static const struct command command = {
-    "ciba-poll", "[-qv] [--once] [--timeout SECONDS] [-e FILE]",
-    "Waits for the user's decision on every pending call.", options, false};
+static const struct command command = {"ciba-poll", "[-qv] [--once] [--timeout SECONDS] [-e FILE]",
+                                       "Waits for the user's decision on every pending call.",
+                                       options, false};
 
 struct job {
     struct client client;

@@ -1,4 +1,5 @@
-/* ciba-sandbox: an OpenID provider, a model, a stock API and the user's phone, on a loopback port. */
+/* ciba-sandbox: an OpenID provider, a model, a stock API and the user's phone, on a loopback port.
+ */
 #include "config.h"
 #include "digest.h"
 #include "documents.h"
@@ -188,7 +189,8 @@ static void print_export(const char *name, const char *value) {
     fprintf(exports, "%s='%s'; export %s;\n", name, value, name);
 }
 
-/* The exports as text; the caller frees. A ' in the user's name is written as the shell wants it. */
+/* The exports as text; the caller frees. A ' in the user's name is written as the shell wants it.
+ */
 static char *export_lines(long pid) {
     char *text = NULL;
     size_t size;
@@ -294,12 +296,11 @@ static int run_in_background(struct error *error) {
         size_t used = 0;
         ssize_t got;
         close(ready[1]);
-        while (used < sizeof text &&
-               (got = read(ready[0], text + used, sizeof text - used)) > 0)
+        while (used < sizeof text && (got = read(ready[0], text + used, sizeof text - used)) > 0)
             used += (size_t)got;
-        return used == 0                              ? STATUS_UNAVAILABLE
-               : output_write(text, used, error)      ? STATUS_DONE
-                                                      : STATUS_IO;
+        return used == 0                         ? STATUS_UNAVAILABLE
+               : output_write(text, used, error) ? STATUS_DONE
+                                                 : STATUS_IO;
     }
     close(ready[0]);
     setsid();

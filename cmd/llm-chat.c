@@ -20,7 +20,8 @@ static struct {
 } given;
 
 static const struct option_spec options[] = {
-    {'n', "null-input", NULL, OPTION_FLAG, &given.null_input, "start a document; do not read stdin"},
+    {'n', "null-input", NULL, OPTION_FLAG, &given.null_input,
+     "start a document; do not read stdin"},
     {'r', "raw-output", NULL, OPTION_FLAG, &given.raw, "print the model's text, not the document"},
     {'m', "model", "MODEL", OPTION_TEXT, &given.model, "the model to ask"},
     {'t', "tools", "FILE", OPTION_LIST, &given.tools, "tool definitions, JSON; may be repeated"},
@@ -72,8 +73,8 @@ static bool read_tools(struct job *job, struct error *error) {
         char *text = config_read_file(path, TOOLS_FILE_LIMIT, &size, error);
         if (text == NULL)
             return false;
-        bool good = json_parse(text, size, &definitions, &why) &&
-                    chat_add_tools(&trial, definitions, &why);
+        bool good =
+            json_parse(text, size, &definitions, &why) && chat_add_tools(&trial, definitions, &why);
         free(text);
         jv_free(trial);
         if (!good)
@@ -154,8 +155,8 @@ int main(int argc, char **argv) {
         verbose_on();
     int status = STATUS_DONE;
     if (configure(&job, &error) && read_tools(&job, &error)) {
-        status = given.null_input ? filter_run_one(chat, &job, new_document())
-                                  : filter_run(chat, &job);
+        status =
+            given.null_input ? filter_run_one(chat, &job, new_document()) : filter_run(chat, &job);
     } else {
         complain(NULL, "%s", error.text);
         status = error.status;

@@ -73,7 +73,8 @@ static bool make_order(jv call, jv *order, struct error *error) {
         good = fail(error, STATUS_INPUT, "qty is not a positive whole number");
     jv_free(arguments);
     if (good)
-        *order = json_set(json_set_string(jv_object(), "ticker", symbol), "qty", jv_number(quantity));
+        *order =
+            json_set(json_set_string(jv_object(), "ticker", symbol), "qty", jv_number(quantity));
     return good;
 }
 
@@ -136,11 +137,12 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
     if (answer.outcome == HTTP_ANSWERED) {
         result = read_answer(call, &answer, status);
     } else {
-        complain(call_id(call), answer.outcome == HTTP_NOT_SENT
-                                    ? "%s: the order was not sent; run stock-buy on this document "
-                                      "again"
-                                    : "%s: whether the order was placed is unknown; run stock-buy "
-                                      "on this document again, it sends the same Idempotency-Key",
+        complain(call_id(call),
+                 answer.outcome == HTTP_NOT_SENT
+                     ? "%s: the order was not sent; run stock-buy on this document "
+                       "again"
+                     : "%s: whether the order was placed is unknown; run stock-buy "
+                       "on this document again, it sends the same Idempotency-Key",
                  answer.why);
         *status = status_worse(*status, answer.exit_status);
     }

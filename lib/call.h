@@ -31,16 +31,16 @@ char *call_digest(jv call, struct error *error);
  * False and an error with status 65. */
 bool call_unchanged(jv call, struct error *error);
 
-/* The call with the authorization, of which status, error and error_description are set; next_poll_at
- * goes. Takes the call. */
+/* The call with the authorization, of which status, error and error_description are set;
+ * next_poll_at goes. Takes the call. */
 jv call_settle(jv call, const char *status, const char *error, const char *description);
 
 /* The exit status that an authorization stands for: 0 approved (or done, or nobody asked), 1 denied
  * or expired, 75 pending, else by its error. */
 int call_exit_status(jv call);
 
-/* The exit status for an error code of the two endpoints (CIBA Core §11, §13; RFC 6749 §5.2), and what
- * to do about it ("" where nothing is known). */
+/* The exit status for an error code of the two endpoints (CIBA Core §11, §13; RFC 6749 §5.2), and
+ * what to do about it ("" where nothing is known). */
 int oauth_error_status(const char *code);
 const char *oauth_error_advice(const char *code);
 

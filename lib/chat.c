@@ -79,8 +79,8 @@ bool chat_add_tools(jv *document, jv definitions, struct error *error) {
     jv tools = array_of(*document, "tools");
     jv_array_foreach(list, i, definition) {
         if (!json_has(definition, "function") && json_has(definition, "name"))
-            definition = json_set(json_set_string(jv_object(), "type", "function"), "function",
-                                  definition);
+            definition =
+                json_set(json_set_string(jv_object(), "type", "function"), "function", definition);
         const char *name = tool_name(definition);
         good = good && name != NULL;
         if (good)
@@ -134,8 +134,8 @@ static jv result_of(jv calls, const char *id) {
 static jv tool_message(const char *id, jv result) {
     jv content = json_get(result, "content");
     const char *words = json_value_string(content);
-    char *text = words != NULL ? must_copy(words)
-                               : json_text(jv_is_valid(content) ? content : result);
+    char *text =
+        words != NULL ? must_copy(words) : json_text(jv_is_valid(content) ? content : result);
     jv message = json_set_string(jv_object(), "role", "tool");
     message = json_set_string(json_set_string(message, "tool_call_id", id), "content", text);
     free(text);
@@ -143,8 +143,8 @@ static jv tool_message(const char *id, jv result) {
     return message;
 }
 
-/* The tool messages that the last answer waits for, in its order; *unfinished is set to the id of the
- * first call without a result, if any. */
+/* The tool messages that the last answer waits for, in its order; *unfinished is set to the id of
+ * the first call without a result, if any. */
 static jv pending_messages(jv document, const char **unfinished) {
     jv messages = messages_of(document), calls = array_of(document, "calls"), found = jv_array();
     int from = last_request(messages);
@@ -265,7 +265,8 @@ static jv refused_call(jv call, const char *why) {
     return json_set(call, "result", result);
 }
 
-/* The arguments of a tool call: JSON in a string; "" means {}; some servers send the object itself. */
+/* The arguments of a tool call: JSON in a string; "" means {}; some servers send the object itself.
+ */
 static bool parse_arguments(jv function, jv *arguments, struct error *error) {
     jv given = json_get(function, "arguments");
     bool good = true;
@@ -316,8 +317,8 @@ static jv make_call(jv tools, jv tool_call, const char *id) {
     return call;
 }
 
-/* The tool call as it goes back to the server: with an id that no other call has, and its arguments as
- * text. Takes the tool call. */
+/* The tool call as it goes back to the server: with an id that no other call has, and its arguments
+ * as text. Takes the tool call. */
 static jv normal_tool_call(jv tool_call, jv calls) {
     const char *id = json_string(tool_call, "id");
     bool used = id == NULL || *id == '\0';
@@ -343,7 +344,8 @@ static jv normal_tool_call(jv tool_call, jv calls) {
     return json_has(tool_call, "type") ? tool_call : json_set_string(tool_call, "type", "function");
 }
 
-/* Appends the model's message to the document, and a call for each of its tool calls. Takes both. */
+/* Appends the model's message to the document, and a call for each of its tool calls. Takes both.
+ */
 static jv take_message(jv document, jv message) {
     jv tool_calls = array_of(message, "tool_calls"), tools = array_of(document, "tools");
     jv calls = array_of(document, "calls"), normal = jv_array();
@@ -373,8 +375,8 @@ static jv take_message(jv document, jv message) {
 
 static jv first_choice(jv body) {
     jv choices = array_of(body, "choices");
-    jv first = jv_array_length(jv_copy(choices)) > 0 ? jv_array_get(jv_copy(choices), 0)
-                                                     : jv_invalid();
+    jv first =
+        jv_array_length(jv_copy(choices)) > 0 ? jv_array_get(jv_copy(choices), 0) : jv_invalid();
     jv_free(choices);
     return first;
 }
@@ -387,11 +389,13 @@ static bool take_answer(jv *document, jv body, struct error *error) {
         fail(error, STATUS_PROTOCOL,
              "the model's answer has no choices; is OPENAI_BASE_URL an OpenAI-compatible server?");
     else if (json_is(choice, "finish_reason", "content_filter"))
-        fail(error, STATUS_REFUSED, "the provider's content filter stopped the answer; "
-                                    "change the prompt");
+        fail(error, STATUS_REFUSED,
+             "the provider's content filter stopped the answer; "
+             "change the prompt");
     else if (json_is(choice, "finish_reason", "length") && has_calls)
-        fail(error, STATUS_UNAVAILABLE, "the answer was cut off within a tool call, which is not "
-                                        "used; raise --max-tokens or shorten the conversation");
+        fail(error, STATUS_UNAVAILABLE,
+             "the answer was cut off within a tool call, which is not "
+             "used; raise --max-tokens or shorten the conversation");
     else
         good = true;
     if (good && json_is(choice, "finish_reason", "length"))

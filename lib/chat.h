@@ -19,26 +19,27 @@ struct chat_settings {
 /* The document with one more message. Takes it. */
 jv chat_add_message(jv document, const char *role, const char *content);
 
-/* The document with the tools of a -t file added, which replace those of the same name: one definition
- * or an array of them, in OpenAI's form or as the bare function. Takes the document. False and an
- * error with status 65, and then the document is as it was. */
+/* The document with the tools of a -t file added, which replace those of the same name: one
+ * definition or an array of them, in OpenAI's form or as the bare function. Takes the document.
+ * False and an error with status 65, and then the document is as it was. */
 bool chat_add_tools(jv *document, jv definitions, struct error *error);
 
 /* Appends the results of the calls of the model's last answer as `tool` messages, once every one of
  * them has its result. Takes the document and returns it. */
 jv chat_fold_results(jv document);
 
-/* The first call of the model's last answer that still has no result; NULL if there is none. The text
- * lives as long as the document does unchanged. */
+/* The first call of the model's last answer that still has no result; NULL if there is none. The
+ * text lives as long as the document does unchanged. */
 const char *chat_unfinished_call(jv document);
 
 /* Whether it is the model's turn: the last message is from the user or a tool. */
 bool chat_is_models_turn(jv document);
 
-/* Asks the model, appends its answer and turns its tool calls into `calls`; a call of a tool that is
- * not defined, or with arguments that its schema does not allow, has the error as its result at once.
- * *document is replaced; as it was on an error: 65 too long, 69 unavailable or cut off, 76 the server
- * broke the protocol, 77 refused by key, quota or filter, 78 unknown model or address. */
+/* Asks the model, appends its answer and turns its tool calls into `calls`; a call of a tool that
+ * is not defined, or with arguments that its schema does not allow, has the error as its result at
+ * once. *document is replaced; as it was on an error: 65 too long, 69 unavailable or cut off, 76
+ * the server broke the protocol, 77 refused by key, quota or filter, 78 unknown model or address.
+ */
 bool chat_ask(struct http *http, const struct chat_settings *settings, jv *document,
               struct error *error);
 

@@ -74,8 +74,7 @@ static jv answer_object(const struct http_answer *answer) {
 }
 
 /* Sets error and error_description of a call from an error answer, and the message for the user. */
-static jv settle_by_error(jv call, jv body, const struct http_answer *answer,
-                          struct error *error) {
+static jv settle_by_error(jv call, jv body, const struct http_answer *answer, struct error *error) {
     const char *code = json_string(body, "error");
     const char *words = json_string(body, "error_description");
     char status_code[40] = "";
@@ -215,8 +214,8 @@ bool ciba_poll_message(const struct client *client, jv call, struct client_messa
 
 /* The call's token, of the members of §10.1.1 that are there. */
 static jv token_of(jv body) {
-    static const char *const kept[] = {"access_token", "token_type",           "scope",
-                                       "id_token",     "authorization_details", "refresh_token"};
+    static const char *const kept[] = {"access_token",          "token_type",   "scope", "id_token",
+                                       "authorization_details", "refresh_token"};
     jv token = jv_object();
     double expires_in;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)

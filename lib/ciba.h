@@ -17,13 +17,13 @@ struct ciba_question {
 };
 
 /* Asks the issuer to ask the user, once; discovers it first. Takes the call and returns it with an
- * `authorization`: pending; or failed or denied, with the server's words, and then *error says what to
- * do (status as oauth_error_status). */
+ * `authorization`: pending; or failed or denied, with the server's words, and then *error says what
+ * to do (status as oauth_error_status). */
 jv ciba_ask(struct client *client, const struct ciba_question *question, jv call,
             struct error *error);
 
-/* The token request for a pending call (§10.1), to be sent and freed by the caller. False and an error
- * if the issuer has no token endpoint. */
+/* The token request for a pending call (§10.1), to be sent and freed by the caller. False and an
+ * error if the issuer has no token endpoint. */
 bool ciba_poll_message(const struct client *client, jv call, struct client_message *message,
                        struct error *error);
 
@@ -33,13 +33,14 @@ enum ciba_next {
     CIBA_TROUBLE  /* no answer about the user: try again, after growing waits */
 };
 
-/* Reads the answer to a token request (§10.1.1, §11). Takes the call and returns it: approved with a
- * `token`, once its ID token holds; denied, expired, failed; or pending. *error says what to tell for a
- * failed call and for trouble. */
+/* Reads the answer to a token request (§10.1.1, §11). Takes the call and returns it: approved with
+ * a `token`, once its ID token holds; denied, expired, failed; or pending. *error says what to tell
+ * for a failed call and for trouble. */
 jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *answer,
                     enum ciba_next *next, struct error *error);
 
-/* The seconds between two polls that the call's authorization asks for: 1 to 3600, 5 if not said. */
+/* The seconds between two polls that the call's authorization asks for: 1 to 3600, 5 if not said.
+ */
 double ciba_interval(jv call);
 
 #endif

@@ -27,7 +27,8 @@ bool client_configure(struct client *client, const struct client_settings *setti
         return false;
     client->issuer = configured_issuer(settings->issuer);
     if (client->issuer == NULL)
-        return fail(error, STATUS_CONFIG, "no issuer: set CIBA_ISSUER or AUTH0_DOMAIN, or --issuer");
+        return fail(error, STATUS_CONFIG,
+                    "no issuer: set CIBA_ISSUER or AUTH0_DOMAIN, or --issuer");
     if (!http_url_allowed(client->issuer, error))
         return false;
     client->id = config_get(settings->client_id, "CIBA_CLIENT_ID", "AUTH0_CLIENT_ID", NULL);

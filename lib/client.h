@@ -19,12 +19,8 @@ struct client_settings {
     {'e', "env-file", "FILE", OPTION_TEXT, &(settings).env_file, "read settings from FILE too"},   \
         {0, "issuer", "URL", OPTION_TEXT, &(settings).issuer, "the OpenID provider"},              \
         {0, "client-id", "ID", OPTION_TEXT, &(settings).client_id, "the client's identifier"},     \
-        {0,                                                                                        \
-         "client-secret-file",                                                                     \
-         "FILE",                                                                                   \
-         OPTION_TEXT,                                                                              \
-         &(settings).secret_file,                                                                  \
-         "read the client's secret from FILE"},                                                    \
+        {0,           "client-secret-file",    "FILE",                                             \
+         OPTION_TEXT, &(settings).secret_file, "read the client's secret from FILE"},              \
         {0,                                                                                        \
          "client-auth",                                                                            \
          "METHOD",                                                                                 \
@@ -49,20 +45,20 @@ bool client_configure(struct client *client, const struct client_settings *setti
 void client_free(struct client *client);
 
 /* Fetches the issuer's metadata (OpenID Connect Discovery 1.0 §4), once a process. The issuer named
- * there must be ours to the byte (§4.3). False and an error with status 69 (worth another try), 76 or
- * 78. */
+ * there must be ours to the byte (§4.3). False and an error with status 69 (worth another try), 76
+ * or 78. */
 bool client_discover(struct client *client, struct error *error);
 
-/* An endpoint from the metadata, after client_discover: a URL that http_url_allowed accepts. NULL and
- * an error with status 78 where the issuer offers none. */
+/* An endpoint from the metadata, after client_discover: a URL that http_url_allowed accepts. NULL
+ * and an error with status 78 where the issuer offers none. */
 const char *client_endpoint(const struct client *client, const char *name, struct error *error);
 
 /* Fetches the issuer's keys, unless they were fetched and `again` is false, or were fetched in the
  * last 30 s. False and an error with status 69 or 76. */
 bool client_fetch_keys(struct client *client, bool again, struct error *error);
 
-/* Makes a POST of a form to one of the endpoints, with the client's authentication (RFC 6749 §2.3.1)
- * added. Takes the form. What the request needs is owned by the message, freed by
+/* Makes a POST of a form to one of the endpoints, with the client's authentication (RFC 6749
+ * §2.3.1) added. Takes the form. What the request needs is owned by the message, freed by
  * client_message_free. */
 struct client_message {
     struct http_request request;

@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* Reads the dotenv file that -e names (lines `NAME=value`, `export NAME=value`, '#' comments, values
- * bare, in '…' or in "…" with \n \" \\ \$), at most 1 MiB. NULL for no file. */
+/* Reads the dotenv file that -e names (lines `NAME=value`, `export NAME=value`, '#' comments,
+ * values bare, in '…' or in "…" with \n \" \\ \$), at most 1 MiB. NULL for no file. */
 bool config_load(const char *env_file, struct error *error);
 
 /* The value of the flag if it was given, else of the first of the names (up to a NULL) that is set

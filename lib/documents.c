@@ -92,7 +92,8 @@ static void skip_bad(struct document_reader *reader) {
             return;
         }
         const char *newline = memchr(from, '\n', reader->end - reader->start);
-        advance(reader, newline != NULL ? (size_t)(newline - from) + 1 : reader->end - reader->start);
+        advance(reader,
+                newline != NULL ? (size_t)(newline - from) + 1 : reader->end - reader->start);
     }
 }
 

@@ -50,6 +50,9 @@ const char *program_name(void) {
     return name;
 }
 
+static void print_line(const char *what, const char *format, va_list list)
+    __attribute__((format(printf, 2, 0)));
+
 static void print_line(const char *what, const char *format, va_list list) {
     char why[2000], line[2600];
     vsnprintf(why, sizeof why, format, list);

@@ -42,8 +42,8 @@ void program_start(const char *name);
 /* The name given to program_start. */
 const char *program_name(void);
 
-/* Prints `command: what: why` on stderr as one line; `what` may be NULL. Characters that could steer
- * a terminal (controls, bidirectional overrides, broken UTF-8) are shown as '?'. */
+/* Prints `command: what: why` on stderr as one line; `what` may be NULL. Characters that could
+ * steer a terminal (controls, bidirectional overrides, broken UTF-8) are shown as '?'. */
 void complain(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same, only after verbose_on(). */

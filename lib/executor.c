@@ -19,7 +19,8 @@ jv executor_result(int status, const char *error, jv content) {
 char *executor_idempotency_key(jv call) {
     jv authorization = json_get(call, "authorization");
     const char *auth_req_id = json_string(authorization, "auth_req_id");
-    /* A newline cannot be in an auth_req_id (CIBA Core §7.3), so that the two cannot run together. */
+    /* A newline cannot be in an auth_req_id (CIBA Core §7.3), so that the two cannot run together.
+     */
     char *both = must_format("%s\n%s", auth_req_id != NULL ? auth_req_id : "", call_id(call));
     char *digest = digest_of(both, strlen(both)), *key = must_copy(digest + strlen("sha-256:"));
     jv_free(authorization);
@@ -54,16 +55,15 @@ static bool details_agree(jv asked, jv granted) {
     return agree;
 }
 
-/* The authorization_details within an access token that is a JWT (RFC 9396 §9.1), unverified: they are
- * for the API to trust, and for us only to disagree with. Invalid if there are none. */
+/* The authorization_details within an access token that is a JWT (RFC 9396 §9.1), unverified: they
+ * are for the API to trust, and for us only to disagree with. Invalid if there are none. */
 static jv details_in_jwt(const char *access_token) {
     const char *first = strchr(access_token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
     struct error ignored;
     size_t size = 0;
     jv payload = jv_invalid();
-    unsigned char *bytes = second == NULL
-                               ? NULL
-                               : base64url_decode(first + 1, (size_t)(second - first - 1), &size);
+    unsigned char *bytes =
+        second == NULL ? NULL : base64url_decode(first + 1, (size_t)(second - first - 1), &size);
     if (bytes != NULL)
         json_parse((const char *)bytes, size, &payload, &ignored);
     free(bytes);
@@ -106,7 +106,8 @@ static bool approval_holds(jv call, jv authorization, jv token, struct error *er
     if (json_number(token, "expires_at", &expires_at) && expires_at <= clock_now())
         return fail(error, STATUS_NO, "its access token has expired; ask the user again");
     if (!token_details_agree(authorization, token, access_token))
-        return fail(error, STATUS_INPUT, "the token's authorization_details are not what was asked");
+        return fail(error, STATUS_INPUT,
+                    "the token's authorization_details are not what was asked");
     return true;
 }
 
@@ -143,7 +144,8 @@ static jv execute_approved(const struct executor *executor, jv call, int *status
     struct error error;
     jv result;
     if (approval_holds(call, authorization, token, &error)) {
-        result = executor->work(executor->context, call, json_string(token, "access_token"), status);
+        result =
+            executor->work(executor->context, call, json_string(token, "access_token"), status);
     } else {
         char *words = must_format("Refused: %s. Nothing was done.", error.text);
         complain(call_id(call), "refused: %s", error.text);

@@ -6,9 +6,9 @@
 
 #include <jv.h>
 
-/* Executes one call: `arguments` and `access_token` are sound, the call is what was approved. Returns
- * the result; invalid if it is not known whether it was done, or if it was not done and may be tried
- * again: then the call stays as it is, and *status and a complaint tell. */
+/* Executes one call: `arguments` and `access_token` are sound, the call is what was approved.
+ * Returns the result; invalid if it is not known whether it was done, or if it was not done and may
+ * be tried again: then the call stays as it is, and *status and a complaint tell. */
 typedef jv (*executor_work)(void *context, jv call, const char *access_token, int *status);
 
 struct executor {
@@ -19,13 +19,13 @@ struct executor {
 
 /* A call_step (filter.h) whose context is a struct executor. Calls of other names and calls with a
  * result pass. A denied, expired or failed one gets the refusal as its result. An approved one is
- * executed if it is unchanged since the user was asked, its token is there, is a Bearer token, has not
- * expired, and its authorization_details agree with what was asked; else it is refused. One nobody has
- * decided on stays (status 75). The token goes as soon as there is a result. */
+ * executed if it is unchanged since the user was asked, its token is there, is a Bearer token, has
+ * not expired, and its authorization_details agree with what was asked; else it is refused. One
+ * nobody has decided on stays (status 75). The token goes as soon as there is a result. */
 jv executor_call(void *context, jv call, int *status);
 
-/* A result: `error` NULL for a success, else a short word for what went wrong. `status` is the HTTP or
- * exit status, or -1 for none. Takes the content. */
+/* A result: `error` NULL for a success, else a short word for what went wrong. `status` is the HTTP
+ * or exit status, or -1 for none. Takes the content. */
 jv executor_result(int status, const char *error, jv content);
 
 /* The key under which one execution of this call, however often it is tried, is known to the server

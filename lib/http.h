@@ -24,12 +24,8 @@ struct http_settings {
 
 /* The options of http_settings for a command's table. */
 #define HTTP_OPTIONS(settings)                                                                     \
-    {0,                                                                                            \
-     "cacert",                                                                                     \
-     "FILE",                                                                                       \
-     OPTION_TEXT,                                                                                  \
-     &(settings).cacert,                                                                           \
-     "trust the CA certificates in FILE only"},                                                    \
+    {0,           "cacert",           "FILE",                                                      \
+     OPTION_TEXT, &(settings).cacert, "trust the CA certificates in FILE only"},                   \
         {0,                                                                                        \
          "connect-timeout",                                                                        \
          "SECONDS",                                                                                \
@@ -49,13 +45,13 @@ struct http *http_new(const struct http_settings *settings, const char *ca_file,
 void http_free(struct http *http);
 
 struct http_request {
-    const char *method;       /* GET or POST */
-    const char *url;          /* of a trusted setting or discovery, never of a document */
-    const char *body;         /* NULL for none */
-    const char *content_type; /* of the body */
-    const char *bearer;       /* for `Authorization: Bearer`, NULL for none */
+    const char *method;          /* GET or POST */
+    const char *url;             /* of a trusted setting or discovery, never of a document */
+    const char *body;            /* NULL for none */
+    const char *content_type;    /* of the body */
+    const char *bearer;          /* for `Authorization: Bearer`, NULL for none */
     const char *user, *password; /* for Basic, NULL for none */
-    const char *headers[4];   /* more header lines, up to a NULL */
+    const char *headers[4];      /* more header lines, up to a NULL */
 };
 
 /* What came of a request. */
@@ -83,11 +79,12 @@ void http_call(struct http *http, const struct http_request *request, struct htt
 struct http_transfer; /* a request under way */
 
 /* Starts a request and returns at once. The strings of the request may go when it returns. */
-struct http_transfer *http_start(struct http *http, const struct http_request *request, void *owner);
+struct http_transfer *http_start(struct http *http, const struct http_request *request,
+                                 void *owner);
 
-/* Waits for a transfer to finish: true, *owner is set, the answer is the caller's, the transfer gone.
- * False after `timeout` seconds, or as soon as one of the `count` (at most 4) descriptors can be
- * read. */
+/* Waits for a transfer to finish: true, *owner is set, the answer is the caller's, the transfer
+ * gone. False after `timeout` seconds, or as soon as one of the `count` (at most 4) descriptors can
+ * be read. */
 bool http_wait(struct http *http, const int *descriptors, unsigned count, double timeout,
                void **owner, struct http_answer *answer);
 
@@ -101,8 +98,8 @@ bool http_url_allowed(const char *url, struct error *error);
 /* The text in application/x-www-form-urlencoded; the caller frees. */
 char *form_encode(const char *text);
 
-/* Appends `name=value` to a form, which is freed, or begins one where it is NULL. Does nothing where
- * the value is NULL. The caller frees what is returned. */
+/* Appends `name=value` to a form, which is freed, or begins one where it is NULL. Does nothing
+ * where the value is NULL. The caller frees what is returned. */
 char *form_add(char *form, const char *name, const char *value);
 
 #endif

@@ -1,4 +1,5 @@
-/* The ID token of a CIBA token answer: OIDC Core 1.0 §3.1.3.7 and CIBA Core 1.0 §10.1.1, §10.3.1. */
+/* The ID token of a CIBA token answer: OIDC Core 1.0 §3.1.3.7 and CIBA Core 1.0 §10.1.1, §10.3.1.
+ */
 #ifndef CIBA_ID_TOKEN_H
 #define CIBA_ID_TOKEN_H
 
@@ -22,9 +23,9 @@ struct id_token_facts {
 bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *facts,
                           struct error *error);
 
-/* Checks signature and claims of an ID token against the client's issuer, whose keys are fetched, and
- * fetched again if none fits. The facts' issuer and client_id are filled in. False and an error with
- * status 76, or 69 if the keys cannot be had. */
+/* Checks signature and claims of an ID token against the client's issuer, whose keys are fetched,
+ * and fetched again if none fits. The facts' issuer and client_id are filled in. False and an error
+ * with status 76, or 69 if the keys cannot be had. */
 bool id_token_verify(struct client *client, const char *token, struct id_token_facts facts,
                      struct error *error);
 

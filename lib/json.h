@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 enum {
-    JSON_DEPTH_LIMIT = 200,          /* libjq 1.6 reads 256 levels; room is left for what we add */
+    JSON_DEPTH_LIMIT = 200, /* libjq 1.6 reads 256 levels; room is left for what we add */
     JSON_SIZE_LIMIT = 64 * 1024 * 1024 /* bytes of one document or answer */
 };
 
@@ -29,16 +29,16 @@ struct json_scan {
 };
 
 /* Goes on scanning `text`, which holds `size` bytes from the value's first on, until the value is
- * complete (then scan->at is just behind it), a newline has been passed, or the bytes end. False and
- * an error (status 65) for a value that must be refused. */
+ * complete (then scan->at is just behind it), a newline has been passed, or the bytes end. False
+ * and an error (status 65) for a value that must be refused. */
 bool json_scan(struct json_scan *scan, const char *text, size_t size, struct error *error);
 
 /* Whether no object within `value` had a member twice, given the count of the scan. */
 bool json_members_unique(jv value, const struct json_scan *scan);
 
-/* Parses one value, with white space around it and perhaps a byte order mark before it. False and an
- * error (status 65) if it is not JSON or would not survive: see json_scan; also a duplicate member.
- * *value then is invalid. */
+/* Parses one value, with white space around it and perhaps a byte order mark before it. False and
+ * an error (status 65) if it is not JSON or would not survive: see json_scan; also a duplicate
+ * member. *value then is invalid. */
 bool json_parse(const char *text, size_t size, jv *value, struct error *error);
 
 /* Compact JSON text, `null` for an invalid value; the caller frees. */

@@ -29,7 +29,8 @@ static void put_text(struct output *out, const char *text) {
     put(out, text, strlen(text));
 }
 
-/* §3.2.2.2: the two-character escapes, \u00xx in lower case for other controls, all else as it is. */
+/* §3.2.2.2: the two-character escapes, \u00xx in lower case for other controls, all else as it is.
+ */
 static void put_string(struct output *out, jv string) {
     static const char named[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
     const char *text = jv_string_value(string);
@@ -60,7 +61,8 @@ static bool put_number(struct output *out, jv value, struct error *error) {
     }
     bool exact = json_is_number(kept, strlen(kept)) && json_same_number(e_form, kept);
     if (!exact)
-        fail(error, STATUS_INPUT, "the number %.40s cannot be held exactly; make it a string", kept);
+        fail(error, STATUS_INPUT, "the number %.40s cannot be held exactly; make it a string",
+             kept);
     free(kept);
     if (!exact)
         return false;
@@ -73,14 +75,15 @@ static bool put_number(struct output *out, jv value, struct error *error) {
     if (number == 0)
         snprintf(text, sizeof text, "0");
     else if (count <= point && point <= 21)
-        snprintf(text, sizeof text, "%s%s%.*s", sign, digits, point - count, "000000000000000000000");
+        snprintf(text, sizeof text, "%s%s%.*s", sign, digits, point - count,
+                 "000000000000000000000");
     else if (point > 0 && point <= 21)
         snprintf(text, sizeof text, "%s%.*s.%s", sign, point, digits, digits + point);
     else if (point > -6 && point <= 0)
         snprintf(text, sizeof text, "%s0.%.*s%s", sign, -point, "000000", digits);
     else
-        snprintf(text, sizeof text, "%s%c%s%se%+d", sign, digits[0], count > 1 ? "." : "", digits + 1,
-                 point - 1);
+        snprintf(text, sizeof text, "%s%c%s%se%+d", sign, digits[0], count > 1 ? "." : "",
+                 digits + 1, point - 1);
     put_text(out, text);
     return true;
 }

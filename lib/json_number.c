@@ -56,7 +56,9 @@ static struct decimal decimal_of(const char *text) {
     if (*c != '\0') {
         long power = strtol(c + 1, NULL, 10);
         /* Far beyond any double, and far from an overflow of the sum. */
-        d.exponent += power > LONG_MAX / 4 ? LONG_MAX / 4 : power < -LONG_MAX / 4 ? -LONG_MAX / 4 : power;
+        d.exponent += power > LONG_MAX / 4    ? LONG_MAX / 4
+                      : power < -LONG_MAX / 4 ? -LONG_MAX / 4
+                                              : power;
     }
     while (used > 0 && d.digits[used - 1] == '0') {
         used--;
@@ -70,8 +72,8 @@ static struct decimal decimal_of(const char *text) {
 
 bool json_same_number(const char *one, const char *other) {
     struct decimal a = decimal_of(one), b = decimal_of(other);
-    bool same = a.negative == b.negative && a.exponent == b.exponent &&
-                strcmp(a.digits, b.digits) == 0;
+    bool same =
+        a.negative == b.negative && a.exponent == b.exponent && strcmp(a.digits, b.digits) == 0;
     free(a.digits);
     free(b.digits);
     return same;

@@ -121,7 +121,8 @@ static jv set_bytes(jv jwk, const char *name, const unsigned char *bytes, size_t
 }
 
 /* A big number of the key, left-padded to `size` bytes; 0 for as many as it has. */
-static jv set_number(jv jwk, const char *name, const EVP_PKEY *key, const char *parameter, int size) {
+static jv set_number(jv jwk, const char *name, const EVP_PKEY *key, const char *parameter,
+                     int size) {
     BIGNUM *number = NULL;
     unsigned char bytes[RSA_BITS_MAX / 8];
     if (EVP_PKEY_get_bn_param(key, parameter, &number)) {
@@ -158,8 +159,7 @@ jv jwk_of_key(EVP_PKEY *key, struct error *error) {
         return set_bytes(jwk, "x", raw, size);
     }
     jv_free(jwk);
-    fail(error, STATUS_CONFIG,
-         "the key is not RSA, EC on P-256, P-384 or P-521, Ed25519 or Ed448");
+    fail(error, STATUS_CONFIG, "the key is not RSA, EC on P-256, P-384 or P-521, Ed25519 or Ed448");
     return jv_invalid();
 }
 

@@ -7,9 +7,9 @@
 #include <jv.h>
 #include <openssl/evp.h>
 
-/* The public key of a JWK of type RSA (2048 to 16384 bits), EC (P-256, P-384, P-521) or OKP (Ed25519,
- * Ed448), to be freed with EVP_PKEY_free. NULL and an error with status 76 if it is none of these, is
- * malformed, or too weak. A symmetric key is never one. */
+/* The public key of a JWK of type RSA (2048 to 16384 bits), EC (P-256, P-384, P-521) or OKP
+ * (Ed25519, Ed448), to be freed with EVP_PKEY_free. NULL and an error with status 76 if it is none
+ * of these, is malformed, or too weak. A symmetric key is never one. */
 EVP_PKEY *jwk_public_key(jv jwk, struct error *error);
 
 /* The JWK of a key's public half: kty and the members that RFC 7638 takes the thumbprint over.

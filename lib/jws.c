@@ -16,9 +16,9 @@ static const struct algorithm {
     bool pss;
     size_t half; /* bytes of each of r and s, for ES */
 } algorithms[] = {
-    {"RS256", "RSA", NULL, "SHA256", false, 0}, {"RS384", "RSA", NULL, "SHA384", false, 0},
-    {"RS512", "RSA", NULL, "SHA512", false, 0}, {"PS256", "RSA", NULL, "SHA256", true, 0},
-    {"PS384", "RSA", NULL, "SHA384", true, 0},  {"PS512", "RSA", NULL, "SHA512", true, 0},
+    {"RS256", "RSA", NULL, "SHA256", false, 0},    {"RS384", "RSA", NULL, "SHA384", false, 0},
+    {"RS512", "RSA", NULL, "SHA512", false, 0},    {"PS256", "RSA", NULL, "SHA256", true, 0},
+    {"PS384", "RSA", NULL, "SHA384", true, 0},     {"PS512", "RSA", NULL, "SHA512", true, 0},
     {"ES256", "EC", "P-256", "SHA256", false, 32}, {"ES384", "EC", "P-384", "SHA384", false, 48},
     {"ES512", "EC", "P-521", "SHA512", false, 66}, {"EdDSA", "OKP", NULL, NULL, false, 0},
 };
@@ -61,7 +61,8 @@ bool jws_parse(const char *text, struct jws *jws, struct error *error) {
     }
     if (json_has(jws->header, "crit") || json_has(jws->header, "b64")) {
         jws_free(jws);
-        return fail(error, STATUS_PROTOCOL, "the JWS's header has 'crit', which is not implemented");
+        return fail(error, STATUS_PROTOCOL,
+                    "the JWS's header has 'crit', which is not implemented");
     }
     jws->signature = base64url_decode(second + 1, strlen(second + 1), &jws->signature_size);
     if (jws->signature == NULL) {
@@ -150,13 +151,12 @@ bool jws_verify_key(const struct jws *jws, EVP_PKEY *key) {
     size_t size = der != NULL ? (size_t)der_size : jws->signature_size;
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     EVP_PKEY_CTX *context = NULL;
-    bool valid = digest != NULL &&
-                 EVP_DigestVerifyInit_ex(digest, &context, algorithm->digest, NULL, NULL, key,
-                                         NULL) == 1 &&
-                 set_pss(context, algorithm) &&
-                 EVP_DigestVerify(digest, signature, size,
-                                  (const unsigned char *)jws->signing_input,
-                                  strlen(jws->signing_input)) == 1;
+    bool valid =
+        digest != NULL &&
+        EVP_DigestVerifyInit_ex(digest, &context, algorithm->digest, NULL, NULL, key, NULL) == 1 &&
+        set_pss(context, algorithm) &&
+        EVP_DigestVerify(digest, signature, size, (const unsigned char *)jws->signing_input,
+                         strlen(jws->signing_input)) == 1;
     EVP_MD_CTX_free(digest);
     OPENSSL_free(der);
     return valid;

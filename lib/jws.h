@@ -37,12 +37,12 @@ enum jws_verdict { JWS_VALID, JWS_NO_KEY, JWS_INVALID };
  * header has no kid. JWS_NO_KEY if no key fits, so that it pays to fetch the set again. */
 enum jws_verdict jws_verify(const struct jws *jws, jv jwks, struct error *error);
 
-/* A compact JWS of the payload; `alg` is put into the header, which is taken. The caller frees. NULL
- * and an error with status 78 if the key does not fit the algorithm. */
+/* A compact JWS of the payload; `alg` is put into the header, which is taken. The caller frees.
+ * NULL and an error with status 78 if the key does not fit the algorithm. */
 char *jws_sign(jv header, jv payload, const char *alg, EVP_PKEY *key, struct error *error);
 
-/* The half of a digest that at_hash and rt_hash are made of (OIDC Core §3.1.3.6), by the hash of the
- * JWS's algorithm; the caller frees. */
+/* The half of a digest that at_hash and rt_hash are made of (OIDC Core §3.1.3.6), by the hash of
+ * the JWS's algorithm; the caller frees. */
 char *jws_half_hash(const struct jws *jws, const char *text);
 
 #endif

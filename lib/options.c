@@ -88,8 +88,7 @@ static void set_option(const struct option_spec *o, const char *argument) {
 }
 
 /* Fills getopt_long's two tables from ours. */
-static void make_getopt_tables(const struct command *command, char *letters,
-                               struct option *longs) {
+static void make_getopt_tables(const struct command *command, char *letters, struct option *longs) {
     if (command->operands_end_options)
         *letters++ = '+';
     *letters++ = ':';

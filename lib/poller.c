@@ -21,7 +21,7 @@ struct waiting_document {
 /* One pending call. */
 struct wait {
     struct waiting_document *owner;
-    int index; /* in the document's calls */
+    int index;    /* in the document's calls */
     int troubles; /* tries in a row without an answer about the user */
     double due;   /* seconds since 1970 */
 };
@@ -202,7 +202,8 @@ static double jitter(void) {
     return noise / 65535.0;
 }
 
-/* `base` seconds, doubled with every trouble in a row, up to LONGEST_BACKOFF, and up to half more. */
+/* `base` seconds, doubled with every trouble in a row, up to LONGEST_BACKOFF, and up to half more.
+ */
 static double backoff(double base, int troubles) {
     double wait = base;
     for (int i = 0; i < troubles && wait < LONGEST_BACKOFF; i++)
@@ -252,17 +253,16 @@ static void take_answer(struct poller *poller, struct wait *wait,
     if (next == CIBA_TROUBLE) {
         remark(call_id(call), "%s; trying again", error.text);
         seconds = backoff(seconds, wait->troubles++);
-        seconds = answer->retry_after > seconds && answer->retry_after <= 3600
-                      ? answer->retry_after
-                      : seconds;
+        seconds = answer->retry_after > seconds && answer->retry_after <= 3600 ? answer->retry_after
+                                                                               : seconds;
     } else {
         wait->troubles = 0;
     }
     wait_again(poller, wait, call, seconds, &error);
 }
 
-/* Ends every wait that is not under way with the error, or, where another try is worth it and time is
- * left, puts it off. */
+/* Ends every wait that is not under way with the error, or, where another try is worth it and time
+ * is left, puts it off. */
 static void discovery_failed(struct poller *poller, const struct error *error) {
     bool worth_it = error->status == STATUS_UNAVAILABLE && !poller->once;
     if (poller->discovery_troubles == 0 || !worth_it)
@@ -283,8 +283,8 @@ static void discovery_failed(struct poller *poller, const struct error *error) {
     free(waits);
 }
 
-/* What polling needs of the issuer: the endpoint, and the keys that the answer is checked with, so that
- * a token is not lost because they cannot be had later. */
+/* What polling needs of the issuer: the endpoint, and the keys that the answer is checked with, so
+ * that a token is not lost because they cannot be had later. */
 static bool issuer_ready(struct poller *poller) {
     struct error error;
     if (client_discover(poller->client, &error) &&

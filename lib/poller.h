@@ -1,5 +1,5 @@
-/* Waits for the decisions on many documents at once: each pending call is polled at its own interval,
- * CIBA Core 1.0 §10.1 and §11, never sooner. One loop, no threads. */
+/* Waits for the decisions on many documents at once: each pending call is polled at its own
+ * interval, CIBA Core 1.0 §10.1 and §11, never sooner. One loop, no threads. */
 #ifndef CIBA_POLLER_H
 #define CIBA_POLLER_H
 
@@ -25,15 +25,15 @@ void poller_free(struct poller *poller);
  * issuer than the client's is complained of and left as it is. */
 void poller_add(struct poller *poller, jv document);
 
-/* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or for
- * the time `until` (seconds since 1970). Whichever comes first. */
+/* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or
+ * for the time `until` (seconds since 1970). Whichever comes first. */
 void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until);
 
 /* How many documents wait. */
 size_t poller_waiting(const struct poller *poller);
 
-/* Puts every document out as it stands. A request under way is abandoned; its answer, if the user has
- * just decided, is lost to the provider's own rules. */
+/* Puts every document out as it stands. A request under way is abandoned; its answer, if the user
+ * has just decided, is lost to the provider's own rules. */
 void poller_give_up(struct poller *poller);
 
 #endif

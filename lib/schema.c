@@ -58,8 +58,8 @@ static bool check_type(jv schema, jv value, const struct place *place, struct er
         good = is_type(value, jv_string_value(type));
     if (jv_get_kind(type) == JV_KIND_ARRAY) {
         jv_array_foreach(type, i, one) {
-            good = good || (jv_get_kind(one) == JV_KIND_STRING &&
-                            is_type(value, jv_string_value(one)));
+            good = good ||
+                   (jv_get_kind(one) == JV_KIND_STRING && is_type(value, jv_string_value(one)));
             jv_free(one);
         }
     }
@@ -111,8 +111,7 @@ static bool check_pattern(jv schema, jv value, const struct place *place, struct
     const char *pattern = json_string(schema, "pattern");
     if (pattern == NULL)
         return true;
-    struct template *test =
-        template_filter(". as $i | $i.text | test($i.pattern)", error);
+    struct template *test = template_filter(". as $i | $i.text | test($i.pattern)", error);
     jv input = json_set_string(json_set(jv_object(), "text", jv_copy(value)), "pattern", pattern);
     jv verdict = jv_invalid();
     bool ran = test != NULL && template_run(test, input, &verdict, error);
@@ -147,7 +146,8 @@ static bool check_items(jv schema, jv value, const struct place *place, struct e
 }
 
 static bool check_members(jv schema, jv value, const struct place *place, struct error *error) {
-    jv properties = json_get(schema, "properties"), others = json_get(schema, "additionalProperties");
+    jv properties = json_get(schema, "properties"),
+       others = json_get(schema, "additionalProperties");
     jv required = json_get(schema, "required");
     bool good = true;
     if (jv_get_kind(required) == JV_KIND_ARRAY) {
@@ -239,9 +239,9 @@ static bool check_reference(jv schema, jv value, const struct place *place, stru
     if (reference == NULL)
         return true;
     jv target = resolve(place->root, reference);
-    bool good = jv_is_valid(target) ? check(target, value, place, error)
-                                    : refuse(place, error, "its schema has a $ref to nothing: ",
-                                             reference);
+    bool good = jv_is_valid(target)
+                    ? check(target, value, place, error)
+                    : refuse(place, error, "its schema has a $ref to nothing: ", reference);
     jv_free(target);
     return good;
 }
@@ -271,7 +271,8 @@ static bool check_size(jv schema, jv value, const struct place *place, struct er
     case JV_KIND_OBJECT: {
         double n = jv_object_length(jv_copy(value));
         return check_bound(schema, "minProperties", n, '>', "has too few members:", place, error) &&
-               check_bound(schema, "maxProperties", n, '<', "has too many members:", place, error) &&
+               check_bound(schema, "maxProperties", n, '<', "has too many members:", place,
+                           error) &&
                check_members(schema, value, place, error);
     }
     default:

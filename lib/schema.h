@@ -1,7 +1,7 @@
 /* JSON Schema, draft 2020-12, as far as tool definitions use it: type, enum, const, the bounds of
  * numbers, strings, arrays and objects, pattern, properties, required, additionalProperties, items,
- * prefixItems, uniqueItems, anyOf, oneOf, allOf, not, and $ref within the schema. Other keywords say
- * nothing, as the draft has it for annotations. */
+ * prefixItems, uniqueItems, anyOf, oneOf, allOf, not, and $ref within the schema. Other keywords
+ * say nothing, as the draft has it for annotations. */
 #ifndef CIBA_SCHEMA_H
 #define CIBA_SCHEMA_H
 

@@ -19,9 +19,9 @@ struct template *template_filter(const char *program, struct error *error);
 
 void template_free(struct template *template);
 
-/* The value for this input: for a text a string. False and an error with status 65 if jq ends with an
- * error, gives no value, or more than one; or a path of a text leads to nothing (null), which would
- * show the user a question with a hole. */
+/* The value for this input: for a text a string. False and an error with status 65 if jq ends with
+ * an error, gives no value, or more than one; or a path of a text leads to nothing (null), which
+ * would show the user a question with a hole. */
 bool template_run(struct template *template, jv input, jv *value, struct error *error);
 
 #endif

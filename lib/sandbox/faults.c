@@ -44,13 +44,13 @@ static void apply(jv fault, struct sandbox_reply *reply) {
     jv_free(body);
 }
 
-bool fault_due(struct sandbox *sandbox, const char *path, bool after,
-               struct sandbox_reply *reply) {
+bool fault_due(struct sandbox *sandbox, const char *path, bool after, struct sandbox_reply *reply) {
     int count = jv_array_length(jv_copy(sandbox->faults));
     for (int i = 0; i < count; i++) {
         jv fault = jv_array_get(jv_copy(sandbox->faults), i);
         double skip = number_or(fault, "skip", 0), times = number_or(fault, "times", 1);
-        bool matches = json_is(fault, "path", path) && is_true(fault, "after") == after && times > 0;
+        bool matches =
+            json_is(fault, "path", path) && is_true(fault, "after") == after && times > 0;
         if (matches && skip > 0)
             fault = json_set(fault, "skip", jv_number(skip - 1));
         bool due = matches && skip <= 0;

@@ -23,7 +23,8 @@ static jv decode(const char *text, size_t size) {
     bool good = true;
     for (size_t i = 0; i < size && good; i++) {
         if (text[i] == '%') {
-            char digits[3] = {i + 1 < size ? text[i + 1] : ' ', i + 2 < size ? text[i + 2] : ' ', 0};
+            char digits[3] = {i + 1 < size ? text[i + 1] : ' ', i + 2 < size ? text[i + 2] : ' ',
+                              0};
             good = isxdigit((unsigned char)digits[0]) && isxdigit((unsigned char)digits[1]);
             plain[used++] = (char)strtol(digits, NULL, 16);
             i += 2;
@@ -43,8 +44,8 @@ bool form_parse(const struct sandbox_request *request, jv *form) {
         size_t pair = strcspn(at, "&"), name = strcspn(at, "=&");
         jv key = decode(at, name);
         jv value = name < pair ? decode(at + name + 1, pair - name - 1) : jv_string("");
-        good = jv_is_valid(key) && jv_is_valid(value) &&
-               !jv_object_has(jv_copy(*form), jv_copy(key));
+        good =
+            jv_is_valid(key) && jv_is_valid(value) && !jv_object_has(jv_copy(*form), jv_copy(key));
         if (good)
             *form = jv_object_set(*form, jv_copy(key), jv_copy(value));
         jv_free(key);

@@ -1,5 +1,5 @@
-/* An OpenAI-compatible model that follows a script: it buys what it is told to, and tells truly what
- * came of it. */
+/* An OpenAI-compatible model that follows a script: it buys what it is told to, and tells truly
+ * what came of it. */
 #include "sandbox.h"
 
 #include "clock.h"
@@ -22,7 +22,7 @@ static void reply_openai_error(struct sandbox_reply *reply, int status, const ch
 
 static const char *ticker_of(const char *name) {
     static const char *const companies[][2] = {
-        {"google", "GOOGL"}, {"alphabet", "GOOGL"}, {"apple", "AAPL"},   {"microsoft", "MSFT"},
+        {"google", "GOOGL"}, {"alphabet", "GOOGL"}, {"apple", "AAPL"},     {"microsoft", "MSFT"},
         {"amazon", "AMZN"},  {"nvidia", "NVDA"},    {"berkshire", "BRK.B"}};
     for (size_t i = 0; i < sizeof companies / sizeof *companies; i++)
         if (strcasecmp(companies[i][0], name) == 0)
@@ -48,7 +48,8 @@ static bool is_filler(const char *word) {
     return false;
 }
 
-/* "Buy 3 stocks of Google and 2 of Apple": a call for each number with the next word that says what. */
+/* "Buy 3 stocks of Google and 2 of Apple": a call for each number with the next word that says
+ * what. */
 static jv calls_to_buy(const char *text) {
     jv calls = jv_array();
     double quantity = 0;
@@ -199,7 +200,8 @@ static bool conversation_sound(jv messages, int *request) {
 }
 
 static jv completion(jv body, jv message) {
-    char *noise = random_name(12), *id = must_format("chatcmpl-%s", noise), *text = json_text(message);
+    char *noise = random_name(12), *id = must_format("chatcmpl-%s", noise),
+         *text = json_text(message);
     double prompt = ceil((double)strlen(text) / 4);
     jv choice = json_set(jv_object(), "index", jv_number(0));
     choice = json_set_string(choice, "finish_reason",
@@ -208,7 +210,8 @@ static jv completion(jv body, jv message) {
     jv usage = json_set(jv_object(), "prompt_tokens", jv_number(prompt));
     usage = json_set(usage, "completion_tokens", jv_number(10));
     usage = json_set(usage, "total_tokens", jv_number(prompt + 10));
-    jv answer = json_set_string(json_set_string(jv_object(), "id", id), "object", "chat.completion");
+    jv answer =
+        json_set_string(json_set_string(jv_object(), "id", id), "object", "chat.completion");
     answer = json_set(answer, "created", jv_number(floor(clock_now())));
     answer = json_set(answer, "model", json_get(body, "model"));
     free(noise);
@@ -238,8 +241,9 @@ void model_complete(struct sandbox *sandbox, const struct sandbox_request *reque
     messages = json_get(body, "messages");
     if (json_string(body, "model") == NULL || jv_get_kind(messages) != JV_KIND_ARRAY ||
         !conversation_sound(messages, &asking)) {
-        reply_openai_error(reply, 400, "invalid_request",
-                           "model and messages are needed, and a tool message for every tool call.");
+        reply_openai_error(
+            reply, 400, "invalid_request",
+            "model and messages are needed, and a tool message for every tool call.");
     } else if (asking >= 0) {
         reply_json(reply, 200, completion(body, answer_results(messages, asking)));
     } else {

@@ -64,7 +64,8 @@ void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request
     if (request->content_type == NULL ||
         strncasecmp(request->content_type, "application/json", 16) != 0 ||
         !json_parse(request->body, request->size, &body, &error)) {
-        reply_error(reply, 415, "invalid_request", "a decision is JSON: {\"id\": …, \"approve\": …}");
+        reply_error(reply, 415, "invalid_request",
+                    "a decision is JSON: {\"id\": …, \"approve\": …}");
         return;
     }
     const char *id = json_string(body, "id");

@@ -46,18 +46,19 @@ void provider_metadata(struct sandbox *sandbox, struct sandbox_reply *reply) {
     metadata = set_url(metadata, "backchannel_authentication_endpoint", sandbox, "/bc-authorize");
     metadata = json_set(metadata, "backchannel_token_delivery_modes_supported",
                         JV_ARRAY(jv_string("poll")));
-    metadata = json_set(metadata, "token_endpoint_auth_methods_supported",
-                        JV_ARRAY(jv_string("client_secret_basic"), jv_string("client_secret_post")));
+    metadata =
+        json_set(metadata, "token_endpoint_auth_methods_supported",
+                 JV_ARRAY(jv_string("client_secret_basic"), jv_string("client_secret_post")));
     metadata = json_set(metadata, "grant_types_supported", JV_ARRAY(jv_string(grant_type)));
-    metadata = json_set(metadata, "id_token_signing_alg_values_supported",
-                        JV_ARRAY(jv_string("RS256")));
+    metadata =
+        json_set(metadata, "id_token_signing_alg_values_supported", JV_ARRAY(jv_string("RS256")));
     metadata = json_set(metadata, "subject_types_supported", JV_ARRAY(jv_string("public")));
     metadata = json_set(metadata, "backchannel_user_code_parameter_supported", jv_false());
     reply_json(reply, 200, metadata);
 }
 
-/* Whether `credentials`, the base64 of a Basic header, are the client's, each form-encoded as RFC 6749
- * §2.3.1 has it. The sandbox's own id and secret need no encoding. */
+/* Whether `credentials`, the base64 of a Basic header, are the client's, each form-encoded as RFC
+ * 6749 §2.3.1 has it. The sandbox's own id and secret need no encoding. */
 static bool basic_matches(const struct sandbox *sandbox, const char *credentials) {
     char *pair = must_format("%s:%s", sandbox->client_id, sandbox->client_secret);
     char *expected = base64_encode(pair, strlen(pair));
@@ -82,7 +83,8 @@ static bool authenticate(const struct sandbox *sandbox, const struct sandbox_req
                             same_secret(secret, sandbox->client_secret);
     if (!good) {
         reply_error(reply, 401, "invalid_client", "client authentication failed");
-        reply->headers = json_set_string(reply->headers, "WWW-Authenticate", "Basic realm=\"sandbox\"");
+        reply->headers =
+            json_set_string(reply->headers, "WWW-Authenticate", "Basic realm=\"sandbox\"");
     }
     return good;
 }
@@ -317,8 +319,8 @@ static void answer_poll(struct sandbox *sandbox, struct approval *approval,
                         struct sandbox_reply *reply) {
     double now = clock_now();
     approval_refresh(sandbox, approval);
-    bool too_soon = approval->last_answer_at > 0 &&
-                    now - approval->last_answer_at < approval->interval;
+    bool too_soon =
+        approval->last_answer_at > 0 && now - approval->last_answer_at < approval->interval;
     approval->last_answer_at = now;
     if (approval->state == USED) {
         reply_error(reply, 400, "invalid_grant", "this auth_req_id has been used");

@@ -1,5 +1,5 @@
-/* The sandbox's parts and what they share: everything that the flow talks to, for development, demos
- * and tests. One request is handled at a time, under the lock of the server. */
+/* The sandbox's parts and what they share: everything that the flow talks to, for development,
+ * demos and tests. One request is handled at a time, under the lock of the server. */
 #ifndef CIBA_SANDBOX_H
 #define CIBA_SANDBOX_H
 
@@ -108,8 +108,8 @@ void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request
  * `after`, only those that take effect behind a handled request. */
 bool fault_due(struct sandbox *sandbox, const char *path, bool after, struct sandbox_reply *reply);
 
-/* server.c: listens on a free (or the given) port of 127.0.0.1, with TLS if `certificate` and `key` (PEM
- * text) are given, and sets origin, host and issuer. False and an error if it cannot. */
+/* server.c: listens on a free (or the given) port of 127.0.0.1, with TLS if `certificate` and `key`
+ * (PEM text) are given, and sets origin, host and issuer. False and an error if it cannot. */
 bool server_start(struct sandbox *sandbox, unsigned short port, const char *certificate,
                   const char *key, struct error *error);
 void server_stop(void);

@@ -92,8 +92,8 @@ static void log_request(struct sandbox *sandbox, const struct sandbox_request *r
     line = json_set_string(line, "idempotency_key", request->idempotency_key);
     size_t scheme = request->authorization ? strcspn(request->authorization, " ") : 0;
     if (scheme > 0)
-        line = json_set(line, "authorization",
-                        jv_string_sized(request->authorization, (int)scheme));
+        line =
+            json_set(line, "authorization", jv_string_sized(request->authorization, (int)scheme));
     line = json_set(line, "status", jv_number(reply->drop ? 0 : reply->status));
     char *text = json_text(line), *with_newline = must_format("%s\n", text);
     if (write(sandbox->log, with_newline, strlen(with_newline)) < 0)
@@ -119,10 +119,9 @@ void sandbox_handle(struct sandbox *sandbox, const struct sandbox_request *reque
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct sandbox_reply *reply) {
     char *text = reply->text != NULL ? NULL : json_text(reply->body);
     struct MHD_Response *response =
-        text != NULL
-            ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE)
-            : MHD_create_response_from_buffer(reply->text_size, (void *)(uintptr_t)reply->text,
-                                              MHD_RESPMEM_MUST_COPY);
+        text != NULL ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE)
+                     : MHD_create_response_from_buffer(
+                           reply->text_size, (void *)(uintptr_t)reply->text, MHD_RESPMEM_MUST_COPY);
     MHD_add_response_header(response, "Content-Type",
                             reply->content_type ? reply->content_type : "application/json");
     MHD_add_response_header(response, "Cache-Control", "no-store");

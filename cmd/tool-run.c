@@ -1,0 +1,127 @@
+/* tool-run: makes any program a tool: runs it for each approved call of its name. */
+#include "call.h"
+#include "config.h"
+#include "documents.h"
+#include "executor.h"
+#include "filter.h"
+#include "json.h"
+#include "options.h"
+#include "process.h"
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    bool verbose;
+    const char *name, *describe_from;
+    double timeout;
+    long limit;
+} given = {.limit = 1 << 20};
+
+static const struct option_spec options[] = {
+    {0, "name", "NAME", OPTION_TEXT, &given.name, "the tool's name"},
+    {0, "describe-from", "FILE", OPTION_TEXT, &given.describe_from,
+     "print the tool's definition in FILE"},
+    {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "kill PROGRAM after this (never)"},
+    {0, "limit", "BYTES", OPTION_COUNT, &given.limit, "kill it beyond this output (1048576)"},
+    {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
+    {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command command = {"tool-run",
+                                       "[-v] --name NAME [--timeout SECONDS] -- PROGRAM [ARG...]\n"
+                                       "       tool-run --name NAME --describe-from FILE",
+                                       "Runs a program for each approved call.", options, true};
+
+/* What the program printed: JSON where it is that, else text. Takes nothing. */
+static jv output_value(const struct process_end *end) {
+    struct error ignored;
+    jv value;
+    size_t size = end->output_size;
+    if (json_parse(end->output, size, &value, &ignored))
+        return value;
+    while (size > 0 && end->output[size - 1] == '\n')
+        size--;
+    if (utf8_valid(end->output, size))
+        return jv_string_sized(end->output, (int)size);
+    return jv_string("(its output is not text)");
+}
+
+static jv run(void *context, jv call, const char *access_token, int *status) {
+    char *const *argv = context;
+    struct error error;
+    struct process_end end;
+    jv arguments = json_get(call, "arguments");
+    char *input = json_text(arguments);
+    struct process process = {.argv = argv,
+                              .input = input,
+                              .token = access_token,
+                              .timeout = given.timeout,
+                              .output_limit = (size_t)given.limit};
+    jv_free(arguments);
+    bool started = process_run(&process, &end, &error);
+    free(input);
+    if (!started) {
+        complain(call_id(call), "%s; nothing was run", error.text);
+        *status = status_worse(*status, error.status);
+        return jv_invalid();
+    }
+    const char *problem = end.timed_out         ? "timed_out"
+                          : end.too_large       ? "output_too_large"
+                          : end.exit_status > 0 ? "program_failed"
+                                                : NULL;
+    if (problem != NULL) {
+        complain(call_id(call), "%s: %s, exit status %d", argv[0], problem, end.exit_status);
+        *status = status_worse(*status, STATUS_UNAVAILABLE);
+    }
+    jv result = executor_result(end.exit_status, problem, output_value(&end));
+    free(end.output);
+    return result;
+}
+
+static jv run_calls(void *context, jv document, int *status) {
+    struct executor executor = {given.name, run, context};
+    return filter_calls(document, executor_call, &executor, status);
+}
+
+/* The definition in the file, in OpenAI's form and under our name. */
+static int describe(void) {
+    struct error error, why;
+    unsigned long size;
+    jv tool;
+    char *text = config_read_file(given.describe_from, 1 << 20, &size, &error);
+    if (text == NULL) {
+        complain(NULL, "%s", error.text);
+        return error.status;
+    }
+    bool good = json_parse(text, size, &tool, &why) && jv_get_kind(tool) == JV_KIND_OBJECT;
+    free(text);
+    if (!good) {
+        complain(given.describe_from, "is not the JSON object of a tool definition");
+        jv_free(tool);
+        return STATUS_INPUT;
+    }
+    jv function = json_has(tool, "function") ? json_get(tool, "function") : jv_copy(tool);
+    jv_free(tool);
+    tool = json_set(json_set_string(jv_object(), "type", "function"), "function",
+                    json_set_string(function, "name", given.name));
+    good = document_write(tool, &error);
+    jv_free(tool);
+    if (!good)
+        complain("stdout", "%s", error.text);
+    return good ? STATUS_DONE : error.status;
+}
+
+int main(int argc, char **argv) {
+    int first = options_parse(&command, argc, argv);
+    if (given.name == NULL)
+        usage_error("--name is needed");
+    if (given.verbose)
+        verbose_on();
+    if (given.describe_from != NULL)
+        return describe();
+    if (first == argc)
+        usage_error("the program to run is missing");
+    return filter_run(run_calls, argv + first);
+}

@@ -1,0 +1,30 @@
+/* Runs another program to its end, with input for it and its output kept. */
+#ifndef CIBA_PROCESS_H
+#define CIBA_PROCESS_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct process {
+    char *const *argv;   /* up to a NULL; argv[0] is looked up in PATH, no shell is involved */
+    const char *input;   /* what it reads on stdin */
+    const char *token;   /* what it finds in $ACCESS_TOKEN */
+    double timeout;      /* seconds, 0 for none; then its process group is killed */
+    size_t output_limit; /* bytes of stdout; beyond it, its process group is killed */
+};
+
+struct process_end {
+    int exit_status; /* as a shell tells it: 128 and the signal's number for a killed one */
+    bool timed_out, too_large;
+    char *output; /* with a 0 byte after the last; the caller frees */
+    size_t output_size;
+};
+
+/* Runs it in a process group of its own, with our stderr, and without the secrets that this
+ * project's commands take from the environment. False and an error with status 69 if it cannot be
+ * started: then nothing was run. */
+bool process_run(const struct process *process, struct process_end *end, struct error *error);
+
+#endif

@@ -1,0 +1,93 @@
+# What the tests share. Each test has a directory of its own, is in it, and ends what it started.
+
+setup() {
+  bats_require_minimum_version 1.5.0
+  cd "$BATS_TEST_TMPDIR" || return 1
+  unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
+  unset AUTH0_DOMAIN AUTH0_CLIENT_ID AUTH0_CLIENT_SECRET CREDENTIALS_DIRECTORY
+  unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL STOCK_API_URL SSL_CERT_FILE SSL_CERT_DIR
+  started=()
+}
+
+teardown() {
+  local pid
+  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+}
+
+project=${BATS_TEST_DIRNAME%/tests*}
+every_command=(llm-chat ciba-authorize ciba-poll stock-buy tool-run ciba-sandbox)
+# Of ciba-poll and the other filters, those that need no program or prompt.
+filters=(llm-chat ciba-authorize ciba-poll stock-buy)
+
+# A sandbox of this test's own, whose settings are exported: sandbox [OPTION...]
+sandbox() {
+  ciba-sandbox --log requests "$@" > exports || return 1
+  # shellcheck source=/dev/null
+  . ./exports
+  started+=("$CIBA_SANDBOX_PID")
+}
+
+# Settings that lead nowhere, for what must not ask anybody.
+nowhere() {
+  export CIBA_ISSUER=http://127.0.0.1:9/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+  export OPENAI_BASE_URL=http://127.0.0.1:9/v1 STOCK_API_URL=http://127.0.0.1:9/stocks
+}
+
+# A server that misbehaves (see tests/helpers/raw-server.c); its address is in $raw: raw_server MODE FILE
+raw_server() {
+  local port
+  coproc RAW { exec raw-server "$@" 2>/dev/null; }
+  # shellcheck disable=SC2154 # coproc sets it
+  started+=("$RAW_PID")
+  read -r port <&"${RAW[0]}"
+  raw=http://127.0.0.1:$port
+}
+
+# The requests that reached a path of the sandbox: requests PATH [JQ]
+requests() {
+  jq -c --arg path "$1" "select(.path == \$path) | ${2:-.}" requests
+}
+
+# How many did.
+count() {
+  requests "$1" | wc -l
+}
+
+orders() {
+  curl -s "${CIBA_SANDBOX_URL}orders" | jq -c '[.[] | {ticker, qty}]'
+}
+
+# What the user does on his phone with the newest request: decide true|false
+decide() {
+  local id
+  id=$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[0].id')
+  curl -sf -H 'Content-Type: application/json' -d "{\"id\":\"$id\",\"approve\":$1}" \
+    "${CIBA_SANDBOX_URL}phone/decide" > /dev/null
+}
+
+# A document with a call to buy: a_call [TICKER] [QTY]
+a_call() {
+  printf '{"calls":[{"id":"call_1","name":"buy","arguments":{"ticker":"%s","qty":%s}}]}\n' \
+    "${1:-GOOGL}" "${2:-3}"
+}
+
+# The same, approved by the sandbox's user.
+an_approved_call() {
+  a_call "$@" | ciba-authorize -m 'Buy \(.qty) \(.ticker)' | ciba-poll
+}
+
+# Awaits a condition, ten seconds at most.
+await() {
+  local i
+  for ((i = 0; i < 500; i++)); do
+    "$@" && return 0
+    read -rt 0.02 <> <(:) || true
+  done
+  return 1
+}
+
+# The standard output of the last `run` satisfies the jq expression.
+holds() {
+  # shellcheck disable=SC2154 # set by run
+  jq -e "$1" <<< "$output" > /dev/null || { echo "not so: $1"; echo "$output"; return 1; }
+}

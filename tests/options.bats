@@ -1,0 +1,164 @@
+load helper
+
+@test "--help is on stdout, exits 0, and begins with the usage" {
+  for command in "${every_command[@]}"; do
+    run --separate-stderr "$command" --help
+    [ "$status" -eq 0 ]
+    [[ $output == "usage: $command "* ]]
+    # shellcheck disable=SC2154 # set by run
+    [ -z "$stderr" ]
+    run "$command" -h
+    [ "$status" -eq 0 ]
+  done
+}
+
+@test "--version is on stdout and names command and version" {
+  for command in "${every_command[@]}"; do
+    run --separate-stderr "$command" --version
+    [ "$status" -eq 0 ]
+    [[ $output =~ ^"$command (ciba-tools) "[0-9]+\.[0-9]+\.[0-9]+$ ]]
+  done
+}
+
+@test "an unknown option exits 64 and names the option and --help" {
+  for command in "${every_command[@]}"; do
+    run --separate-stderr "$command" --no-such-option < /dev/null
+    [ "$status" -eq 64 ]
+    [ -z "$output" ]
+    [[ $stderr == "$command: unknown option --no-such-option; try '$command --help'" ]]
+    run --separate-stderr "$command" -Z < /dev/null
+    [ "$status" -eq 64 ]
+    [[ $stderr == *"unknown option -Z"* ]]
+  done
+}
+
+@test "an option without its argument, or with a wrong number, exits 64" {
+  run ciba-authorize -u
+  [ "$status" -eq 64 ]
+  run ciba-authorize --expiry soon
+  [ "$status" -eq 64 ]
+  [[ $output == *"'soon' is not a whole number"* ]]
+  run ciba-poll --timeout -1
+  [ "$status" -eq 64 ]
+  run ciba-poll --timeout nan
+  [ "$status" -eq 64 ]
+  run ciba-poll operand
+  [ "$status" -eq 64 ]
+  run llm-chat -n
+  [ "$status" -eq 64 ]
+  run llm-chat -n two prompts
+  [ "$status" -eq 64 ]
+  run ciba-authorize -n
+  [ "$status" -eq 64 ]
+  run tool-run -- true
+  [ "$status" -eq 64 ]
+  run tool-run --name x
+  [ "$status" -eq 64 ]
+  run ciba-sandbox --approve perhaps -- true
+  [ "$status" -eq 64 ]
+}
+
+@test "-- ends the options" {
+  sandbox
+  run llm-chat -nr -- -h
+  [ "$status" -eq 0 ]
+  [[ $output == "I can buy"* ]]
+}
+
+@test "a missing setting exits 78 and says which to set" {
+  run ciba-authorize < /dev/null
+  [ "$status" -eq 78 ]
+  [[ $output == *"CIBA_ISSUER or AUTH0_DOMAIN"* ]]
+  export AUTH0_DOMAIN=t.example
+  run ciba-authorize < /dev/null
+  [ "$status" -eq 78 ]
+  [[ $output == *"CIBA_CLIENT_ID or AUTH0_CLIENT_ID"* ]]
+  export AUTH0_CLIENT_ID=c
+  run ciba-poll < /dev/null
+  [ "$status" -eq 78 ]
+  [[ $output == *"CIBA_CLIENT_SECRET or AUTH0_CLIENT_SECRET"* ]]
+  export AUTH0_CLIENT_SECRET=s
+  run ciba-authorize < /dev/null
+  [ "$status" -eq 78 ]
+  [[ $output == *"CIBA_USER"* ]]
+  run stock-buy < /dev/null
+  [ "$status" -eq 78 ]
+  [[ $output == *"STOCK_API_URL"* ]]
+  run llm-chat -n hello
+  [ "$status" -eq 78 ]
+  [[ $output == *"OPENAI_API_KEY"* ]]
+}
+
+@test "a file that is not there exits 66 and is named" {
+  nowhere
+  for arguments in "ciba-authorize -e none" "ciba-poll --client-secret-file none" \
+    "llm-chat -t none" "stock-buy -e none" "tool-run --name x --describe-from none"; do
+    # shellcheck disable=SC2086 # words on purpose
+    run $arguments < /dev/null
+    [ "$status" -eq 66 ]
+    [[ $output == *"none: No such file"* ]]
+  done
+}
+
+@test "-e is read as dotenv, and the environment comes before it" {
+  sandbox
+  sed 's/; export.*//; s/^/export /' exports > env
+  { echo '# settings'; echo; echo 'CIBA_USER="auth0|demo" # who'; } >> env
+  issuer=$CIBA_ISSUER
+  unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
+  run --separate-stderr ciba-authorize -e env -n -m Hello
+  [ "$status" -eq 0 ]
+  holds ".calls[0].authorization | .status == \"pending\" and .issuer == \"$issuer\""
+  CIBA_USER=nobody run --separate-stderr ciba-authorize -e env -n -m Hello
+  [ "$status" -eq 78 ]
+  holds '.calls[0].authorization.error == "unknown_user_id"'
+  run --separate-stderr ciba-authorize -e env -u 'auth0|demo' -n -m Hello
+  [ "$status" -eq 0 ]
+  echo 'this is no setting' >> env
+  run ciba-authorize -e env -n -m Hello
+  [ "$status" -eq 78 ]
+  [[ $output == *"is not NAME=value"* ]]
+}
+
+@test ".env in the current directory is not read unasked" {
+  echo 'CIBA_ISSUER=http://127.0.0.1:9/' > .env
+  run ciba-poll < /dev/null
+  [ "$status" -eq 78 ]
+}
+
+@test "secrets come from a file, then systemd's credentials, then the environment" {
+  sandbox
+  printf '%s\n' "$CIBA_CLIENT_SECRET" > secret
+  mkdir credentials
+  export CIBA_CLIENT_SECRET=wrong
+  run ciba-authorize -n -m Hello
+  [ "$status" -eq 77 ]
+  cp secret credentials/CIBA_CLIENT_SECRET
+  CREDENTIALS_DIRECTORY=$PWD/credentials run ciba-authorize -n -m Hello
+  [ "$status" -eq 0 ]
+  echo wrong > credentials/CIBA_CLIENT_SECRET
+  CREDENTIALS_DIRECTORY=$PWD/credentials run ciba-authorize -n -m Hello
+  [ "$status" -eq 77 ]
+  CREDENTIALS_DIRECTORY=$PWD/credentials run ciba-authorize --client-secret-file secret -n -m Hello
+  [ "$status" -eq 0 ]
+  : > empty
+  run ciba-authorize --client-secret-file empty -n -m Hello
+  [ "$status" -eq 78 ]
+}
+
+@test "each option of --help stands in the man page, and each of the man page in --help" {
+  for command in "${every_command[@]}"; do
+    page=$project/man/$command.1
+    helped=$("$command" --help | grep -o -- '--[a-z][a-z-]*' | grep -v -- '--version\|--help' | sort -u)
+    written=$(grep '^\.It Fl' "$page" | grep -o 'Fl -[a-z][a-z-]*\|, -[a-z][a-z-]*' |
+      sed 's/^Fl -/--/; s/^, -/--/' | grep -v -- '--version\|--help' | sort -u)
+    diff <(echo "$helped") <(echo "$written")
+  done
+}
+
+@test "the man pages are clean" {
+  command -v mandoc > /dev/null || skip "mandoc is not installed"
+  run mandoc -Tlint -Wwarning "$project"/man/*
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
