@@ -25,6 +25,7 @@ struct http_transfer {
     struct curl_slist *headers;
     struct http_answer answer;
     char *host, *body;
+    size_t body_size, body_sent;
     size_t room;
     bool too_large;
     char message[CURL_ERROR_SIZE];
@@ -174,6 +175,17 @@ static size_t receive_body(char *bytes, size_t one, size_t count, void *data) {
     return size;
 }
 
+/* The body goes out through a function that cannot go back, since libcurl would quietly send a request
+ * again when a connection that was kept dies under it: a user asked twice, an order placed twice. */
+static size_t send_body(char *bytes, size_t one, size_t count, void *data) {
+    struct http_transfer *transfer = data;
+    size_t size = transfer->body_size - transfer->body_sent;
+    size = size < one * count ? size : one * count;
+    memcpy(bytes, transfer->body + transfer->body_sent, size);
+    transfer->body_sent += size;
+    return size;
+}
+
 static void keep_trimmed(char *to, size_t room, const char *from, size_t size) {
     while (size > 0 && isspace((unsigned char)*from))
         from++, size--;
@@ -272,8 +284,11 @@ static void set_request(struct http_transfer *transfer, const struct http_reques
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     if (strcmp(request->method, "POST") == 0) {
         transfer->body = must_copy(request->body != NULL ? request->body : "");
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->body));
+        transfer->body_size = strlen(transfer->body);
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_size);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, send_body);
+        curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
         add_header(transfer, must_format("Content-Type: %s", request->content_type));
         add_header(transfer, must_copy("Expect:"));
     }
@@ -346,7 +361,7 @@ static void describe_failure(struct http_transfer *transfer, CURLcode code) {
     long sent = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
     const char *why = transfer->message[0] != '\0' ? transfer->message : curl_easy_strerror(code);
-    answer->outcome = sent > 0 ? HTTP_UNKNOWN : HTTP_NOT_SENT;
+    answer->outcome = sent > 0 || transfer->body_sent > 0 ? HTTP_UNKNOWN : HTTP_NOT_SENT;
     answer->exit_status = STATUS_UNAVAILABLE;
     if (transfer->too_large) {
         answer->exit_status = STATUS_PROTOCOL;
@@ -356,6 +371,9 @@ static void describe_failure(struct http_transfer *transfer, CURLcode code) {
         snprintf(answer->why, sizeof answer->why,
                  "%s: its certificate is not trusted (%s); --cacert or SSL_CERT_FILE names a CA",
                  transfer->host, why);
+    } else if (code == CURLE_SEND_FAIL_REWIND) {
+        snprintf(answer->why, sizeof answer->why, "%s: the connection was closed without an answer",
+                 transfer->host);
     } else if (code == CURLE_SSL_CACERT_BADFILE) {
         answer->exit_status = STATUS_NO_FILE;
         snprintf(answer->why, sizeof answer->why, "the CA certificates cannot be read: %s", why);

@@ -297,11 +297,12 @@ static bool issuer_ready(struct poller *poller) {
     return false;
 }
 
-static void send_due(struct poller *poller) {
+/* False if the issuer is not ready, and waits have been put off or ended. */
+static bool send_due(struct poller *poller) {
     while (poller->heap_count > 0 && poller->under_way < poller->parallel &&
            poller->heap[0]->due <= clock_now()) {
         if (!issuer_ready(poller))
-            return;
+            return false;
         struct wait *wait = heap_pop(poller);
         struct client_message message;
         struct error error;
@@ -315,12 +316,14 @@ static void send_due(struct poller *poller) {
         }
         jv_free(call);
     }
+    return true;
 }
 
 void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until) {
     struct http_answer answer;
     void *owner;
-    send_due(poller);
+    if (!send_due(poller))
+        return;
     if (poller->heap_count > 0 && poller->under_way < poller->parallel &&
         poller->heap[0]->due < until)
         until = poller->heap[0]->due;

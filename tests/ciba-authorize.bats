@@ -82,19 +82,19 @@ load helper
 @test "templates: paths, jq, quotes, escapes" {
   sandbox --approve never
   echo '{"calls":[{"id":"a","name":"x","arguments":{"a":{"b":["x",1]},"s":"t","n":1.5,"f":false}}]}' > in
-  while IFS='|' read -r template expected; do
+  while IFS='~' read -r template expected; do
     run --separate-stderr ciba-authorize -m "$template" < in
     [ "$(jq -r '.calls[0].authorization.binding_message' <<< "$output")" == "$expected" ] ||
       { echo "$template: $output $stderr"; return 1; }
   done <<'END'
-plain|plain
-\(.s) and \(.n)|t and 1.5
-\(.a.b) \(.f)|["x",1] false
-say "\(.s)"|say "t"
-\(.a.b[0])|x
-\(.s | ascii_upcase + "(\")" + "x")!|T(")x!
-\(if .n > 1 then "many" else "one" end)|many
-50% \u0041|50% A
+plain~plain
+\(.s) and \(.n)~t and 1.5
+\(.a.b) \(.f)~["x",1] false
+say "\(.s)"~say "t"
+\(.a.b[0])~x
+\(.s | ascii_upcase + "(\")" + "x")!~T(")x!
+\(if .n > 1 then "many" else "one" end)~many
+50% \u0041~50% A
 END
 }
 

@@ -6,6 +6,7 @@ setup() {
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
   unset AUTH0_DOMAIN AUTH0_CLIENT_ID AUTH0_CLIENT_SECRET CREDENTIALS_DIRECTORY
   unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL STOCK_API_URL SSL_CERT_FILE SSL_CERT_DIR
+  export LC_ALL=C.UTF-8
   started=()
 }
 
@@ -25,6 +26,11 @@ sandbox() {
   # shellcheck source=/dev/null
   . ./exports
   started+=("$CIBA_SANDBOX_PID")
+}
+
+# A defect must fail a test, not hang it. In the background use `command ciba-poll`.
+ciba-poll() {
+  timeout 60 ciba-poll "$@"
 }
 
 # Settings that lead nowhere, for what must not ask anybody.

@@ -119,22 +119,22 @@ choice_of() {
 @test "arguments that the schema does not allow, and unknown tools, go back to the model" {
   sandbox
   stock-buy --describe > buy.json
-  while read -r what why; do
+  while IFS='~' read -r what why; do
     run --separate-stderr llm-chat -n -t buy.json "call $what"
     [ "$status" -eq 0 ]
     [[ $stderr == *"$why"* ]] || { echo "$what: $stderr"; return 1; }
     holds '.calls[0].result.error == "invalid_arguments"'
   done <<'END'
-buy {"ticker":"GOOGL"} lacks the required qty
-buy {"ticker":"GOOGL","qty":"3"} qty: must be of type
-buy {"ticker":"GOOGL","qty":0} qty: is too small
-buy {"ticker":"GOOGL","qty":1.5} qty: must be of type
-buy {"ticker":"","qty":1} ticker: is too short
-buy {"ticker":"GOOGL","qty":1,"limit":2} limit: is not an argument
-buy {"ticker":"GOOGL","qty":3,"qty":3000} member twice
-buy {"ticker":"GOOGL","qty":9007199254740993} rounded
-buy [] they are not a JSON object
-sell {"ticker":"GOOGL","qty":1} there is no tool 'sell'
+buy {"ticker":"GOOGL"}~lacks the required qty
+buy {"ticker":"GOOGL","qty":"3"}~qty: must be of type
+buy {"ticker":"GOOGL","qty":0}~qty: is too small
+buy {"ticker":"GOOGL","qty":1.5}~qty: must be of type
+buy {"ticker":"","qty":1}~ticker: is too short
+buy {"ticker":"GOOGL","qty":1,"limit":2}~limit: is not an argument
+buy {"ticker":"GOOGL","qty":3,"qty":3000}~member twice
+buy {"ticker":"GOOGL","qty":9007199254740993}~rounded
+buy []~they are not a JSON object
+sell {"ticker":"GOOGL","qty":1}~there is no tool 'sell'
 END
 }
 

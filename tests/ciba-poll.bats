@@ -1,0 +1,350 @@
+load helper
+
+# A document asked about, in the file `asked`, with a sandbox that has these faults at /oauth/token:
+# asked_with FAULTS-JQ [SANDBOX OPTION...]
+asked_with() {
+  jq -n "[$1 | {path:\"/oauth/token\"} + .]" > faults
+  sandbox --faults faults --interval 1 "${@:2}"
+  a_call | ciba-authorize -m 'Buy \(.qty)' > asked
+}
+
+# The gaps between the token requests, in seconds, one a line.
+gaps() {
+  requests /oauth/token .at | jq -s '[.[1:], .[:-1]] | transpose[] | .[0] - .[1]'
+}
+
+@test "approved: 0, with the token, and the first poll is immediate" {
+  sandbox --approve yes --delay 0 --interval 60
+  a_call | ciba-authorize -m Buy > asked
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 0 ]
+  holds '.calls[0].authorization.status == "approved"'
+  holds '.calls[0].token | .token_type == "Bearer" and .scope == "openid stock:trade" and (.access_token | split(".") | length) == 3'
+  holds '.calls[0].token.expires_at > now'
+  [ "$(count /oauth/token)" -eq 1 ]
+}
+
+@test "denied: 1, with the provider's words" {
+  sandbox --approve no --delay 0
+  run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
+  [ "$status" -eq 1 ]
+  holds '.calls[0] | .authorization.status == "denied" and .authorization.error == "access_denied" and .authorization.error_description == "the user denied the request" and (has("token") | not)'
+}
+
+@test "expired: 1" {
+  sandbox --approve never --interval 1
+  a_call | ciba-authorize -m Buy --expiry 2 > asked
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 1 ]
+  holds '.calls[0].authorization | .status == "expired" and .error == "expired_token"'
+}
+
+@test "it is never sooner than the interval, and goes on while the user has not decided" {
+  sandbox --approve yes --delay 2.5 --interval 1
+  run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
+  [ "$status" -eq 0 ]
+  [ "$(count /oauth/token)" -eq 4 ]
+  gaps | jq -es 'all(. >= 1 and . < 1.5)'
+  # the strict sandbox answers slow_down to whoever is too fast
+  [ "$(requests /oauth/token .status | sort -u | paste -sd' ')" == "200 400" ]
+}
+
+@test "slow_down makes the interval 5 seconds longer, for all later polls" {
+  asked_with '{status:400,body:{error:"slow_down"}}' --approve never
+  run --separate-stderr ciba-poll --once < asked
+  [ "$status" -eq 75 ]
+  holds '.calls[0].authorization | .interval == 6 and .status == "pending"'
+  holds '.calls[0].authorization.next_poll_at - now | . > 5 and . <= 6'
+}
+
+@test "slow_down with Retry-After waits as long as that, if it is more" {
+  asked_with '{status:429,body:{error:"slow_down"},headers:{"Retry-After":"30"}}' --approve never
+  run --separate-stderr ciba-poll --once < asked
+  holds '.calls[0].authorization.interval == 30'
+  kill "$CIBA_SANDBOX_PID"
+  asked_with '{status:400,body:{error:"slow_down"},headers:{"Retry-After":"2"}}' --approve never
+  run --separate-stderr ciba-poll --once < asked
+  holds '.calls[0].authorization.interval == 6'
+}
+
+@test "5xx, 429, a closed connection and HTML are no answer about the user: it goes on" {
+  asked_with '({status:503,body:"<html>"},{status:429,body:"",headers:{"Retry-After":"2"}},{drop:true})' --approve yes --delay 0
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 0 ]
+  holds '.calls[0].authorization.status == "approved"'
+  [ "$(requests /oauth/token .status | paste -sd' ')" == "503 429 0 200" ]
+  # growing waits: the interval, Retry-After or twice, four times; up to half more by jitter
+  gaps | jq -es '.[0] >= 1 and .[0] < 1.7 and .[1] >= 2 and .[1] < 3.2 and .[2] >= 4 and .[2] < 6.2'
+}
+
+@test "a provider that cannot be reached until the request expires is 69, not a no" {
+  sandbox --approve never --interval 1
+  a_call | ciba-authorize -m Buy --expiry 2 > asked
+  kill "$CIBA_SANDBOX_PID"
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 69 ]
+  holds '.calls[0].authorization | .status == "failed" and .error == "server_unavailable"'
+  [[ $stderr == *"expired while the provider could not be reached"* ]]
+}
+
+@test "a provider that comes back in time is asked again" {
+  sandbox --approve never --interval 1
+  port=${CIBA_ISSUER%/}; port=${port##*:}
+  a_call | ciba-authorize -m Buy > asked
+  kill "$CIBA_SANDBOX_PID"
+  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
+  command ciba-poll < asked > decided 2> errors &
+  poll=$!
+  started+=("$poll")
+  await grep -q 'trying again' errors
+  # The new one does not know the client's secret any more: an answer, and a final one.
+  CIBA_SANDBOX_PID='' sandbox --port "$port"
+  expected=0; wait "$poll" || expected=$?
+  cat errors decided
+  [ "$expected" -eq 77 ]
+  [ "$(jq -r '.calls[0].authorization.status' decided)" == failed ]
+}
+
+# Each row: the answer, exit status, authorization's status and error.
+@test "each final answer has its status, its words are kept" {
+  while IFS='|' read -r answer expected state code; do
+    asked_with "$answer"
+    run --separate-stderr ciba-poll < asked
+    kill "$CIBA_SANDBOX_PID"
+    echo "$answer: $status, $stderr, $output"
+    [ "$status" -eq "$expected" ]
+    holds ".calls[0].authorization | .status == \"$state\" and .error == \"$code\" and (has(\"next_poll_at\") | not)"
+    holds '.calls[0] | has("token") | not'
+  done <<'END'
+{status:400,body:{error:"access_denied",error_description:"no"}}|1|denied|access_denied
+{status:403,body:{error:"access_denied"}}|1|denied|access_denied
+{status:400,body:{error:"expired_token"}}|1|expired|expired_token
+{status:400,body:{error:"invalid_grant"}}|77|failed|invalid_grant
+{status:400,body:{error:"unauthorized_client"}}|77|failed|unauthorized_client
+{status:401,body:{error:"invalid_client"}}|77|failed|invalid_client
+{status:401,body:"<html>"}|77|failed|invalid_client
+{status:400,body:{error:"transaction_failed"}}|69|failed|transaction_failed
+{status:400,body:{error:"something_new",x:1}}|76|failed|something_new
+{status:400,body:"<html>"}|76|failed|http_400
+{status:302,headers:{Location:"http://127.0.0.1:9/"}}|76|failed|http_302
+{body:"<html>"}|76|failed|invalid_response
+{body:{}}|76|failed|invalid_response
+{body:{access_token:"x"}}|76|failed|invalid_response
+{body:{access_token:1,token_type:"Bearer"}}|76|failed|invalid_response
+{body:{access_token:"x",token_type:"Bearer",id_token:"x"}}|76|failed|invalid_id_token
+{body:{access_token:"x",token_type:"Bearer",id_token:1}}|76|failed|invalid_id_token
+END
+}
+
+@test "a token without an ID token is taken" {
+  asked_with '{body:{access_token:"x",token_type:"bearer",expires_in:"60",unknown:1}}'
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 0 ]
+  holds '.calls[0].token | .access_token == "x" and .expires_at > now and (has("unknown") | not)'
+}
+
+@test "SIGTERM and SIGINT write every document as it stands and exit 75; the output goes on" {
+  for signal in TERM INT; do
+    sandbox --approve ask --interval 1
+    { a_call; a_call AAPL 2; } | ciba-authorize -m 'Buy \(.ticker)' > asked
+    rm -f pending
+    # env gives it back the SIGINT that bash takes from background jobs
+    env --default-signal=INT ciba-poll < asked > pending &
+    poll=$!
+    await test "$(count /oauth/token)" -ge 0
+    await bash -c 'test "$(grep -c oauth/token requests)" -ge 2'
+    kill -s "$signal" "$poll"
+    expected=0; wait "$poll" || expected=$?
+    [ "$expected" -eq 75 ]
+    [ "$(jq -s '[.[].calls[0].authorization.status] | . == ["pending","pending"]' pending)" == true ]
+    decide true
+    run --separate-stderr ciba-poll --timeout 3 < pending
+    [ "$status" -eq 75 ]
+    [ "$(jq -r '.calls[0].authorization.status' <<< "$output" | sort | paste -sd' ')" == "approved pending" ]
+    kill "$CIBA_SANDBOX_PID"
+    rm requests
+  done
+}
+
+@test "--timeout writes what is pending and exits 75" {
+  sandbox --approve never --interval 1
+  run --separate-stderr ciba-poll --timeout 0.3 < <(a_call | ciba-authorize -m Buy)
+  [ "$status" -eq 75 ]
+  holds '.calls[0].authorization.status == "pending"'
+}
+
+@test "--once polls each call once, and again not before its time" {
+  sandbox --approve never --interval 1
+  { a_call; a_call AAPL; } | ciba-authorize -m 'Buy \(.ticker)' > asked
+  ciba-poll --once < asked > once || [ $? -eq 75 ]
+  [ "$(count /oauth/token)" -eq 2 ]
+  ciba-poll --once < once > twice || [ $? -eq 75 ]
+  [ "$(count /oauth/token)" -eq 4 ]
+  [ "$(requests /oauth/token 'select(.status != 400)' | wc -l)" -eq 0 ]
+  jq -es 'all(.calls[0].authorization | .status == "pending" and .interval == 1)' twice
+}
+
+@test "a decided document is not polled again" {
+  sandbox --approve yes --delay 0
+  an_approved_call > decided
+  run --separate-stderr ciba-poll < decided
+  [ "$status" -eq 0 ]
+  [ "$output" == "$(cat decided)" ]
+  [ "$(count /oauth/token)" -eq 1 ]
+}
+
+@test "-q writes nothing, the status tells" {
+  sandbox --approve no --delay 0
+  run ciba-poll -q < <(ciba-authorize -n -m Hello)
+  [ "$status" -eq 1 ]
+  [ -z "$output" ]
+}
+
+@test "the status is that of the worst: an error, else not yet, else no" {
+  sandbox --approve never
+  doc() { printf '{"calls":[{"id":"c","authorization":{"status":"%s","issuer":"%s","error":"%s","auth_req_id":"x"}}]}\n' "$1" "$CIBA_ISSUER" "${2:-}"; }
+  run ciba-poll -q < <(doc approved; doc denied access_denied; doc approved)
+  [ "$status" -eq 1 ]
+  run ciba-poll -q < <(doc denied; doc expired)
+  [ "$status" -eq 1 ]
+  run ciba-poll -q < <(doc failed invalid_grant; doc denied)
+  [ "$status" -eq 77 ]
+  run ciba-poll -q < <(doc denied; echo x; doc approved)
+  [ "$status" -eq 65 ]
+  a_call | ciba-authorize -m Buy > asked
+  run ciba-poll -q --once < <(doc denied; cat asked)
+  [ "$status" -eq 75 ]
+}
+
+@test "what failed to be asked is not approved" {
+  nowhere
+  run ciba-poll -q < <(a_call | ciba-authorize 2> /dev/null)
+  [ "$status" -eq 69 ]
+}
+
+@test "all pending calls are waited for at once; each document goes out when its own are decided" {
+  sandbox --approve ask --interval 1
+  { a_call A 1; a_call B 2; a_call C 3; } | ciba-authorize -m 'Buy \(.ticker)' > asked
+  command ciba-poll < asked > decided &
+  poll=$!
+  started+=("$poll")
+  decide true
+  await test -s decided
+  [ "$(jq -r '.calls[0].arguments.ticker' decided)" == C ]
+  id=$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[1].id')
+  for decision in "$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[2].id') false" "$id true"; do
+    # shellcheck disable=SC2086
+    set -- $decision
+    curl -sf -H 'Content-Type: application/json' -d "{\"id\":\"$1\",\"approve\":$2}" "${CIBA_SANDBOX_URL}phone/decide" > /dev/null
+  done
+  expected=0; wait "$poll" || expected=$?
+  [ "$expected" -eq 1 ]
+  [ "$(jq -r '[.calls[0].arguments.ticker, .calls[0].authorization.status] | join(" ")' decided | sort | paste -sd,)" == \
+    "A denied,B approved,C approved" ]
+}
+
+@test "documents are read while earlier ones wait" {
+  sandbox --approve ask --interval 1
+  a_call A 1 | ciba-authorize -m One > one
+  a_call B 2 | ciba-authorize -m Two > two
+  mkfifo pipe
+  command ciba-poll < pipe > decided &
+  poll=$!
+  started+=("$poll")
+  exec 5> pipe
+  cat one >&5
+  await bash -c 'grep -q oauth/token requests'
+  cat two >&5
+  decide true
+  await test -s decided
+  [ "$(jq -r '.calls[0].arguments.ticker' decided)" == B ]
+  exec 5>&-
+  kill "$poll"
+  wait "$poll" || [ $? -eq 75 ]
+}
+
+@test "a document of another issuer is left alone and named" {
+  sandbox --approve yes --delay 0
+  echo '{"calls":[{"id":"c","authorization":{"status":"pending","issuer":"https://other.example/","auth_req_id":"x","expires_at":9999999999}}]}' > other
+  run --separate-stderr ciba-poll < other
+  [ "$status" -eq 78 ]
+  [ "$output" == "$(cat other)" ]
+  [[ $stderr == *"was asked at 'https://other.example/'"* ]]
+  [ "$(count /oauth/token)" -eq 0 ]
+}
+
+@test "the ID token must hold: signature, issuer, audience, times, subject, request, at_hash" {
+  openssl genrsa -out right.pem 2048 2> /dev/null
+  openssl genrsa -out wrong.pem 2048 2> /dev/null
+  base64url() { base64 -w0 | tr '+/' '-_' | tr -d =; }
+  n=$(openssl rsa -in right.pem -noout -modulus | cut -d= -f2 | xxd -r -p | base64url)
+  jwks="{keys:[{kty:\"RSA\",kid:\"k\",n:\"$n\",e:\"AQAB\"}]}"
+  # a token signed with openssl: signed KEY HEADER CLAIMS
+  signed() {
+    local input
+    input=$(printf %s "$2" | base64url).$(printf %s "$3" | base64url)
+    printf '%s.%s' "$input" "$(printf %s "$input" | openssl dgst -sha256 -sign "$1" -binary | base64url)"
+  }
+  hash=$(printf access | openssl dgst -sha256 -binary | head -c 16 | base64url)
+  header='{"alg":"RS256","kid":"k"}'
+  sandbox --approve never --interval 1
+  port=${CIBA_ISSUER%/}; port=${port##*:}
+  while IFS='|' read -r expected key head change; do
+    [ -n "$head" ] || head=$header
+    kill "$CIBA_SANDBOX_PID"
+    await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
+    claims=$(jq -nc "{iss:\"$CIBA_ISSUER\",aud:\"sandbox-client\",sub:\"auth0|demo\",exp:(now+60|floor),iat:(now|floor),at_hash:\"$hash\"} $change")
+    token=$(signed "$key" "$head" "$claims")
+    jq -n "[{path:\"/jwks\",times:9,body:$jwks},{path:\"/oauth/token\",body:{access_token:\"access\",token_type:\"Bearer\",id_token:\"$token\"}}]" > faults
+    sandbox --port "$port" --faults faults --interval 1
+    a_call | ciba-authorize -m Buy > asked
+    run --separate-stderr ciba-poll < asked
+    echo "$head $claims: $status $stderr"
+    if [ "$expected" == holds ]; then
+      [ "$status" -eq 0 ]
+      holds '.calls[0].token.access_token == "access"'
+    else
+      [ "$status" -eq 76 ]
+      [[ $stderr == *"the ID token does not hold"*"$expected"* ]]
+      holds '.calls[0] | .authorization.error == "invalid_id_token" and (has("token") | not)'
+      [[ $output != *'"access"'* ]]
+    fi
+  done <<END
+holds|right.pem||
+holds|right.pem|{"alg":"RS256"}|
+holds|right.pem||+{aud:["x","sandbox-client"],azp:"sandbox-client"}
+holds|right.pem||+{exp:(now-30|floor)}
+holds|right.pem||+{iat:(now+30|floor)}
+signature|wrong.pem||
+no key|right.pem|{"alg":"RS256","kid":"other"}|
+algorithm|right.pem|{"alg":"none","kid":"k"}|
+algorithm|right.pem|{"alg":"HS256","kid":"k"}|
+crit|right.pem|{"alg":"RS256","kid":"k","crit":["x"],"x":1}|
+'iss'|right.pem||+{iss:"https://evil.example/"}
+'aud'|right.pem||+{aud:"another"}
+'aud'|right.pem||+{aud:["another"]}
+'azp'|right.pem||+{aud:["x","sandbox-client"]}
+'azp'|right.pem||+{azp:"another"}
+expired|right.pem||+{exp:(now-70|floor)}
+'exp'|right.pem||+{exp:"9999999999"}
+'exp'|right.pem|| | del(.exp)
+future|right.pem||+{iat:(now+90|floor)}
+'iat'|right.pem|| | del(.iat)
+'sub' is not|right.pem||+{sub:"auth0|mallory"}
+no 'sub'|right.pem|| | del(.sub)
+another auth_req_id|right.pem||+{"urn:openid:params:jwt:claim:auth_req_id":"x"}
+'at_hash'|right.pem||+{at_hash:"x"}
+END
+}
+
+@test "keys that are new at the provider are fetched once more, others are not asked for again" {
+  sandbox --approve yes --delay 0
+  jq -n '[{path:"/jwks",body:{keys:[]}}]' > faults
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve yes --delay 0 --faults faults
+  a_call | ciba-authorize -m Buy > asked
+  # fetched within the last 30 seconds: not again
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 76 ]
+  [ "$(count /jwks)" -eq 1 ]
+}

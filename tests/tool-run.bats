@@ -1,0 +1,103 @@
+load helper
+
+# An approved call of the tool `t` with these arguments: approved ARGUMENTS
+approved() {
+  echo "{\"calls\":[{\"id\":\"c\",\"name\":\"t\",\"arguments\":$1}]}" | ciba-authorize -m Run | ciba-poll
+}
+
+@test "the program gets the arguments on stdin and the token in its environment; its output is the result" {
+  sandbox --approve yes --delay 0
+  approved '{"a":"x y; $(rm -rf /)"}' > in
+  # shellcheck disable=SC2016 # expanded by the program
+  run --separate-stderr tool-run --name t -- sh -c 'echo "$1"; cat; echo; printf %s "$ACCESS_TOKEN" > token' sh "an arg"
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  # shellcheck disable=SC2016
+  run --separate-stderr tool-run --name t -- sh -c 'echo "$1"; cat; echo; printf %s "$ACCESS_TOKEN" > token' sh "an arg" < in
+  [ "$status" -eq 0 ]
+  holds '.calls[0].result == {status:0,content:"an arg\n{\"a\":\"x y; $(rm -rf /)\"}"}'
+  holds '.calls[0] | has("token") | not'
+  [ "$(cat token)" == "$(jq -r '.calls[0].token.access_token' in)" ]
+}
+
+@test "JSON on its stdout is JSON in the result" {
+  sandbox --approve yes --delay 0
+  run --separate-stderr tool-run --name t -- cat < <(approved '{"a":[1]}')
+  holds '.calls[0].result.content == {a:[1]}'
+}
+
+@test "a program that fails is told as it was: 69" {
+  sandbox --approve yes --delay 0
+  approved '{}' > in
+  run --separate-stderr tool-run --name t -- sh -c 'echo half; exit 3' < in
+  [ "$status" -eq 69 ]
+  holds '.calls[0].result == {status:3,error:"program_failed",content:"half"}'
+  run --separate-stderr tool-run --name t -- sh -c 'kill -9 $$' < in
+  [ "$status" -eq 69 ]
+  holds '.calls[0].result.status == 137'
+}
+
+@test "a program that cannot be started leaves the call as it is: 69" {
+  sandbox --approve yes --delay 0
+  approved '{}' > in
+  run --separate-stderr tool-run --name t -- ./none < in
+  [ "$status" -eq 69 ]
+  [ "$output" == "$(cat in)" ]
+  [[ $stderr == *"./none: No such file or directory; nothing was run"* ]]
+}
+
+@test "a program beyond its time or its output is killed with all it started" {
+  sandbox --approve yes --delay 0
+  approved '{}' > in
+  run --separate-stderr tool-run --name t --timeout 0.3 -- sh -c 'sleep 100 & echo $! > child; wait' < in
+  [ "$status" -eq 69 ]
+  holds '.calls[0].result | .error == "timed_out" and .status == 137'
+  await bash -c '! kill -0 "$(cat child)" 2> /dev/null || grep -q Z "/proc/$(cat child)/stat"'
+  run --separate-stderr tool-run --name t --timeout 0.3 -- sh -c 'exec >&-; sleep 100' < in
+  holds '.calls[0].result.error == "timed_out"'
+  run --separate-stderr tool-run --name t --limit 1000 -- yes < in
+  [ "$status" -eq 69 ]
+  holds '.calls[0].result | .error == "output_too_large" and (.content | length) < 70000'
+}
+
+@test "a program that reads none of a large input is no harm" {
+  sandbox --approve yes --delay 0
+  big=$(head -c 300000 /dev/zero | tr '\0' x)
+  approved "{\"a\":\"$big\"}" > in
+  run --separate-stderr tool-run --name t -- echo hello < in
+  [ "$status" -eq 0 ]
+  holds '.calls[0].result.content == "hello"'
+}
+
+@test "the program does not get the commands' secrets" {
+  sandbox --approve yes --delay 0
+  run --separate-stderr tool-run --name t -- env < <(approved '{}')
+  [ "$status" -eq 0 ]
+  [[ $output == *"CIBA_CLIENT_ID"* && $output != *"$CIBA_CLIENT_SECRET"* && $output != *"$OPENAI_API_KEY"* ]]
+}
+
+@test "nothing runs without approval, or for a call that has changed" {
+  sandbox --approve no --delay 0
+  run --separate-stderr tool-run --name t -- touch ran < <(approved '{}')
+  [ "$status" -eq 1 ]
+  holds '.calls[0].result.error == "denied"'
+  run --separate-stderr tool-run --name t -- touch ran < <(echo '{"calls":[{"id":"c","name":"t","arguments":{}}]}')
+  [ "$status" -eq 75 ]
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve yes --delay 0
+  run --separate-stderr tool-run --name t -- touch ran < <(approved '{"a":1}' | jq -c '.calls[0].arguments.a = 2')
+  [ "$status" -eq 65 ]
+  [ ! -e ran ]
+}
+
+@test "--describe-from prints the definition in OpenAI's form, under --name" {
+  echo '{"name":"x","parameters":{"type":"object"}}' > bare
+  run --separate-stderr tool-run --name deploy --describe-from bare
+  [ "$output" == '{"type":"function","function":{"name":"deploy","parameters":{"type":"object"}}}' ]
+  echo "$output" > whole
+  run --separate-stderr tool-run --name deploy --describe-from whole
+  [ "$output" == "$(cat whole)" ]
+  echo '[' > bad
+  run tool-run --name deploy --describe-from bad
+  [ "$status" -eq 65 ]
+}
