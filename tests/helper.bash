@@ -1,6 +1,7 @@
 # What the tests share. Each test has a directory of its own, is in it, and ends what it started.
 
-setup() {
+# The setup of a file that has a setup of its own begins with this.
+common_setup() {
   bats_require_minimum_version 1.5.0
   cd "$BATS_TEST_TMPDIR" || return 1
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
@@ -8,6 +9,10 @@ setup() {
   unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL STOCK_API_URL SSL_CERT_FILE SSL_CERT_DIR
   export LC_ALL=C.UTF-8
   started=()
+}
+
+setup() {
+  common_setup
 }
 
 teardown() {

@@ -1,0 +1,195 @@
+load helper
+
+post() { curl -s -o body -w '%{http_code}' "$@"; }
+
+@test "with a command it sets the environment and exits with its status" {
+  # shellcheck disable=SC2016
+  run ciba-sandbox -q -- sh -c 'echo "$CIBA_USER $CIBA_SCOPE"; exit 7'
+  [ "$status" -eq 7 ]
+  [ "$output" == "auth0|demo openid stock:trade" ]
+  # shellcheck disable=SC2016
+  run ciba-sandbox -q -- sh -c 'kill -TERM $$'
+  [ "$status" -eq 143 ]
+  run -127 ciba-sandbox -q -- no-such-program
+  [ "$status" -eq 127 ]
+}
+
+@test "without a command it goes to the background and prints the settings for a shell" {
+  sandbox
+  kill -0 "$CIBA_SANDBOX_PID"
+  curl -sf "${CIBA_ISSUER}jwks" > /dev/null
+  [[ $STOCK_API_URL == http://127.0.0.1:*/stocks ]]
+  kill "$CIBA_SANDBOX_PID"
+  await bash -c "! kill -0 $CIBA_SANDBOX_PID 2> /dev/null"
+}
+
+@test "it listens on a loopback address only, each on a port of its own" {
+  sandbox
+  first=$CIBA_ISSUER
+  sandbox
+  [ "$first" != "$CIBA_ISSUER" ]
+  port=${CIBA_ISSUER%/}; port=$(printf ':%04X' "${port##*:}")
+  [ "$(awk -v p="$port\$" '$4 == "0A" && $2 ~ p {print $2}' /proc/net/tcp)" == "0100007F$port" ]
+}
+
+@test "a port that is taken is 69" {
+  sandbox
+  port=${CIBA_ISSUER%/}
+  run ciba-sandbox --port "${port##*:}"
+  [ "$status" -eq 69 ]
+  [[ $output == *"cannot listen"* ]]
+}
+
+@test "without a terminal the user approves by himself, and it is said" {
+  run --separate-stderr setsid ciba-sandbox --delay 0 -- true < /dev/null
+  [[ $stderr == *"no terminal to ask at: the user approves after 0 s"* ]]
+}
+
+@test "at a terminal the user is asked there" {
+  command -v script > /dev/null || skip "script is not installed"
+  cat > ask.sh <<'END'
+ciba-authorize -n -m 'Deploy release 42' | ciba-poll -q; echo "status $?"
+END
+  for answer in y:0 n:1; do
+    mkfifo "keys-$answer"
+    script -qec "ciba-sandbox --interval 1 -- sh ask.sh" screen < "keys-$answer" > shown &
+    started+=($!)
+    exec 6> "keys-$answer"
+    await grep -q 'Approve?' shown
+    grep -q 'Deploy release 42' shown
+    echo maybe >&6
+    await grep -q 'type y or n' shown
+    echo "${answer%:*}" >&6
+    await grep -q "status ${answer#*:}" shown
+    exec 6>&-
+  done
+}
+
+# Each row: what is changed of a good authentication request, the error.
+@test "the provider is strict about the authentication request" {
+  sandbox
+  hint="{\"format\":\"iss_sub\",\"iss\":\"$CIBA_ISSUER\",\"sub\":\"auth0|demo\"}"
+  good=(client_id=sandbox-client "client_secret=$CIBA_CLIENT_SECRET" scope=openid binding_message=Hello "login_hint=$hint")
+  bc() {
+    local arguments=() pair
+    for pair in "$@"; do arguments+=(--data-urlencode "$pair"); done
+    post "${arguments[@]}" "${CIBA_ISSUER}bc-authorize"
+  }
+  [ "$(bc "${good[@]}")" == 200 ]
+  jq -e '.expires_in == 300 and .interval == 5' body
+  while IFS='~' read -r change code error; do
+    key=${change%%=*}
+    arguments=()
+    for pair in "${good[@]}"; do [ "${pair%%=*}" == "$key" ] || arguments+=("$pair"); done
+    [ -z "${change#*=}" ] || arguments+=("$change")
+    [ "$(bc "${arguments[@]}")" == "$code" ] || { echo "$change: $(cat body)"; return 1; }
+    [ "$(jq -r .error body)" == "$error" ] || { echo "$change: $(cat body)"; return 1; }
+  done <<'END'
+client_secret=~401~invalid_client
+client_secret=x~401~invalid_client
+client_id=other~401~invalid_client
+scope=~400~invalid_scope
+scope=profile~400~invalid_scope
+scope=openidx~400~invalid_scope
+binding_message=~400~invalid_binding_message
+login_hint=~400~invalid_request
+login_hint=demo~400~invalid_request
+login_hint={"format":"iss_sub","iss":"https://evil/","sub":"auth0|demo"}~400~invalid_request
+login_hint_token=x~400~invalid_request
+id_token_hint=x~400~invalid_request
+requested_expiry=-1~400~invalid_request
+requested_expiry=soon~400~invalid_request
+authorization_details=x~400~invalid_authorization_details
+authorization_details={}~400~invalid_authorization_details
+authorization_details=[{"a":1}]~400~invalid_authorization_details
+audience=https://other/~400~invalid_target
+END
+  unknown="{\"format\":\"iss_sub\",\"iss\":\"$CIBA_ISSUER\",\"sub\":\"mallory\"}"
+  [ "$(bc "${good[@]:0:4}" "login_hint=$unknown")" == 400 ]
+  [ "$(jq -r .error body)" == unknown_user_id ]
+  [ "$(bc "${good[@]}" scope=openid)" == 400 ] # twice
+  [ "$(post -H 'Content-Type: application/json' -d '{}' "${CIBA_ISSUER}bc-authorize")" == 400 ]
+  [ "$(post -u "sandbox-client:$CIBA_CLIENT_SECRET" -d "client_secret=$CIBA_CLIENT_SECRET" "${CIBA_ISSUER}bc-authorize")" == 400 ]
+  [ "$(post -d 'a=%zz' "${CIBA_ISSUER}bc-authorize")" == 400 ]
+}
+
+@test "the token endpoint answers slow_down to who is too fast, and an auth_req_id is good once" {
+  sandbox --approve ask --interval 1
+  id=$(ciba-authorize -n -m Hello | jq -r '.calls[0].authorization.auth_req_id')
+  token() {
+    post -u "sandbox-client:$CIBA_CLIENT_SECRET" -d "auth_req_id=${1:-$id}" -d "grant_type=${2:-urn:openid:params:grant-type:ciba}" "${CIBA_ISSUER}oauth/token" > /dev/null
+    jq -r '.error // "token"' body
+  }
+  [ "$(token)" == authorization_pending ]
+  [ "$(token)" == slow_down ]
+  [ "$(token other)" == invalid_grant ]
+  [ "$(token "$id" password)" == unsupported_grant_type ]
+  decide true
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve yes --delay 0
+  id=$(ciba-authorize -n -m Hello | jq -r '.calls[0].authorization.auth_req_id')
+  [ "$(token)" == token ]
+  [ "$(token)" == invalid_grant ]
+}
+
+@test "tokens carry who, what and for which request" {
+  sandbox --approve yes --delay 0
+  a_call | ciba-authorize -m Buy -d '{type:"order",ticker,qty}' | ciba-poll > approved
+  claims() { jq -r ".calls[0].token.$1 | split(\".\")[1] | gsub(\"-\";\"+\") | gsub(\"_\";\"/\") | @base64d" approved; }
+  id=$(jq -r '.calls[0].authorization.auth_req_id' approved)
+  claims access_token | jq -e --arg i "$CIBA_ISSUER" --arg id "$id" \
+    '.iss == $i and .aud == "https://stocks.sandbox/" and .sub == "auth0|demo" and .scope == "openid stock:trade"
+     and .["urn:openid:params:jwt:claim:auth_req_id"] == $id and .authorization_details == [{type:"order",ticker:"GOOGL",qty:3}]'
+  claims id_token | jq -e --arg id "$id" '.aud == "sandbox-client" and .["urn:openid:params:jwt:claim:auth_req_id"] == $id and has("at_hash")'
+}
+
+# Each row: what is used as token, the order, the status.
+@test "the stock API takes only a good token for the order, once for each key" {
+  sandbox --approve yes --delay 0
+  right=$(an_approved_call | jq -r '.calls[0].token.access_token')
+  id_token=$(an_approved_call | jq -r '.calls[0].token.id_token')
+  narrow=$(a_call | ciba-authorize -m Buy -s openid | ciba-poll | jq -r '.calls[0].token.access_token')
+  detailed=$(a_call | ciba-authorize -m Buy -d '{type:"order",ticker,qty}' | ciba-poll | jq -r '.calls[0].token.access_token')
+  order() { post -H "Authorization: Bearer $1" -H "Idempotency-Key: $3" -d "$2" "$STOCK_API_URL"; }
+  [ "$(order x '{"ticker":"A","qty":1}' k)" == 401 ]
+  [ "$(order "${right}x" '{"ticker":"A","qty":1}' k)" == 401 ]
+  [ "$(order "$id_token" '{"ticker":"A","qty":1}' k)" == 401 ]
+  [ "$(order "$narrow" '{"ticker":"A","qty":1}' k)" == 403 ]
+  [ "$(order "$detailed" '{"ticker":"GOOGL","qty":3000}' k)" == 403 ]
+  for bad in '{}' '[]' 'x' '{"ticker":"a","qty":1}' '{"ticker":"A","qty":0}' '{"ticker":"A","qty":1.5}' '{"ticker":"A","qty":1,"x":1}'; do
+    [ "$(order "$right" "$bad" k)" == 422 ]
+  done
+  [ "$(orders)" == '[]' ]
+  [ "$(order "$right" '{"ticker":"A","qty":1}' k)" == 200 ]
+  [ "$(order "$right" '{"ticker":"A","qty":1}' k)" == 200 ]
+  [ "$(order "$right" '{"ticker":"A","qty":2}' k)" == 422 ]
+  [ "$(order "$right" '{"ticker":"A","qty":1}' l)" == 200 ]
+  [ "$(order "$detailed" '{"ticker":"GOOGL","qty":3}' m)" == 200 ]
+  [ "$(orders)" == '[{"ticker":"A","qty":1},{"ticker":"A","qty":1},{"ticker":"GOOGL","qty":3}]' ]
+}
+
+@test "only JSON decides, and only from its own address" {
+  sandbox --approve ask
+  ciba-authorize -n -m Hello > /dev/null
+  id=$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[0].id')
+  [ "$(post -d "{\"id\":\"$id\",\"approve\":true}" "${CIBA_SANDBOX_URL}phone/decide")" == 415 ]
+  [ "$(post -H 'Content-Type: application/json' -H 'Host: evil.example' -d "{\"id\":\"$id\",\"approve\":true}" "${CIBA_SANDBOX_URL}phone/decide")" == 421 ]
+  [ "$(post -H 'Content-Type: application/json' -d "{\"id\":\"$id\"}" "${CIBA_SANDBOX_URL}phone/decide")" == 404 ]
+  [ "$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[0].state')" == pending ]
+  decide true
+  run decide true
+  [ "$status" -ne 0 ]
+}
+
+@test "many requests at once are answered" {
+  sandbox
+  seq 200 | xargs -P 50 -I{} curl -sf -o /dev/null "${CIBA_ISSUER}jwks"
+  curl -s "${CIBA_ISSUER}none" | jq -e '.error == "not_found"'
+}
+
+@test "the secret is not in the log, which others cannot read" {
+  sandbox --approve yes --delay 0
+  an_approved_call > /dev/null
+  ! grep -qF "$CIBA_CLIENT_SECRET" requests
+  [ "$(stat -c %a requests)" == 600 ]
+}

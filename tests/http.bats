@@ -1,0 +1,202 @@
+load helper
+
+# Asks the misbehaving server for metadata: ask [OPTION...]
+ask() {
+  export CIBA_ISSUER=$raw/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+  run --separate-stderr timeout 20 ciba-authorize "$@" -n -m Hello
+}
+
+answer() {
+  printf "$@" > answer
+}
+
+@test "a server that resets, says nothing, or closes at once is unavailable: 69" {
+  : > answer
+  for mode in reset send; do
+    raw_server "$mode" answer
+    ask
+    [ "$status" -eq 69 ]
+    [[ $stderr == *"127.0.0.1: "* ]]
+  done
+  raw_server stall answer
+  ask --max-time 0.5
+  [ "$status" -eq 69 ]
+  [[ $stderr == *"timed out"* ]]
+}
+
+@test "a server that drips is ended by --max-time" {
+  answer 'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n%0500d' 0
+  raw_server drip answer
+  ask --max-time 1
+  [ "$status" -eq 69 ]
+}
+
+@test "an answer shorter than its Content-Length is no answer" {
+  answer 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"issuer":"%s"}' x
+  raw_server send answer
+  ask
+  [ "$status" -eq 69 ]
+}
+
+@test "an answer longer than its Content-Length is cut there, and is no JSON then" {
+  answer 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{"issuer":"x"}'
+  raw_server send answer
+  ask
+  [ "$status" -eq 76 ]
+}
+
+@test "an answer beyond 10 MiB is given up in bounded memory: 76" {
+  answer 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n'
+  raw_server flood answer
+  ask
+  [ "$status" -eq 76 ]
+  [[ $stderr == *"larger than 10 MiB"* ]]
+}
+
+@test "broken chunks, endless headers, garbage and HTTP/0.9 are no answer" {
+  answer 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n{}\r\n'
+  raw_server send answer
+  ask
+  [ "$status" -eq 69 ]
+  { printf 'HTTP/1.1 200 OK\r\n'; head -c 500000 /dev/zero | tr '\0' 'a'; } > answer
+  raw_server send answer
+  ask
+  [ "$status" -eq 69 ]
+  answer 'garbage'
+  raw_server send answer
+  ask
+  [ "$status" -eq 69 ]
+}
+
+@test "a compressed answer is not unpacked" {
+  { printf 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n'; head -c 1000000 /dev/zero | gzip -c; } > answer
+  raw_server send answer
+  ask
+  [ "$status" -eq 76 ]
+}
+
+@test "charset, white space and a byte order mark in an answer are taken" {
+  sandbox --approve never
+  port=${CIBA_ISSUER%/}; port=${port##*:}
+  printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 65\r\n\r\n\xEF\xBB\xBF\r\n\t{"auth_req_id":"x","expires_in":300, "more":{"a":[1]}}       \n' > answer
+  raw_server send answer
+  jq -n --arg i "$CIBA_ISSUER" --arg r "$raw/" '[{path:"/.well-known/openid-configuration",body:{issuer:$i,backchannel_authentication_endpoint:$r}}]' > faults
+  kill "$CIBA_SANDBOX_PID"
+  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
+  sandbox --port "$port" --faults faults
+  run --separate-stderr ciba-authorize -n -m Hello
+  echo "$stderr"
+  [ "$status" -eq 0 ]
+  holds '.calls[0].authorization.auth_req_id == "x"'
+}
+
+@test "no redirect is followed, with no request at its target" {
+  sandbox
+  answer 'HTTP/1.1 307 Temporary Redirect\r\nLocation: %s.well-known/openid-configuration\r\nContent-Length: 0\r\n\r\n' "$CIBA_ISSUER"
+  raw_server send answer
+  ask
+  [ "$status" -eq 76 ]
+  [ ! -s requests ]
+}
+
+@test "--connect-timeout ends a connection that is not accepted" {
+  # 10.255.255.1 would leave this machine; a full backlog on loopback does it too
+  command -v node > /dev/null || skip "node is not installed"
+  node -e 'const s=require("net").createServer(()=>{});s.listen(0,"127.0.0.1",1,()=>{console.log(s.address().port);setInterval(()=>{const e=Date.now()+1e5;while(Date.now()<e);},1)})' > port &
+  started+=($!)
+  await test -s port
+  raw=http://127.0.0.1:$(cat port)
+  for i in 1 2 3 4; do timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$(cat port); read -r x <&3" & started+=($!); done
+  ask --connect-timeout 0.3 --max-time 3
+  [ "$status" -eq 69 ]
+}
+
+# A CA, and a certificate of it: certificate NAME [HOST] [DAYS]
+authority() {
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 -subj "/CN=Test CA" 2> /dev/null
+}
+certificate() {
+  openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=${2:-localhost}" 2> /dev/null
+  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -out "$1.pem" -days "${3:-30}" \
+    -extfile <(echo "subjectAltName=DNS:${2:-localhost}") 2> /dev/null
+}
+
+@test "TLS: a certificate of a trusted CA is taken, by --cacert, SSL_CERT_FILE or SSL_CERT_DIR" {
+  authority
+  certificate good
+  sandbox --approve yes --delay 0 --cert good.pem --key good.key
+  [[ $CIBA_ISSUER == https://localhost:* ]]
+  run ciba-authorize --cacert ca.pem -n -m Hello
+  [ "$status" -eq 0 ]
+  SSL_CERT_FILE=ca.pem run ciba-authorize -n -m Hello
+  [ "$status" -eq 0 ]
+  mkdir hashed
+  cp ca.pem hashed/
+  openssl rehash hashed
+  SSL_CERT_DIR=hashed run ciba-authorize -n -m Hello
+  [ "$status" -eq 0 ]
+  SSL_CERT_FILE=ca.pem run --separate-stderr "$project/examples/buy-stock" 'Buy 3 stocks of Google'
+  [ "$status" -eq 0 ]
+  [ "$output" == "I bought 3 shares of GOOGL for you." ]
+}
+
+@test "TLS: an unknown CA, another host, an expired certificate: nothing is sent, 69, and the CA option is named" {
+  authority
+  certificate good
+  sandbox --approve yes --delay 0 --cert good.pem --key good.key
+  run --separate-stderr ciba-authorize -n -m Hello
+  [ "$status" -eq 69 ]
+  [[ $stderr == *"certificate is not trusted"*"--cacert or SSL_CERT_FILE"* ]]
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 30 -subj "/CN=Other CA" 2> /dev/null
+  run ciba-authorize --cacert other.pem -n -m Hello
+  [ "$status" -eq 69 ]
+  kill "$CIBA_SANDBOX_PID"
+  certificate elsewhere other.example
+  sandbox --cert elsewhere.pem --key elsewhere.key
+  run ciba-authorize --cacert ca.pem -n -m Hello
+  [ "$status" -eq 69 ]
+  kill "$CIBA_SANDBOX_PID"
+  certificate old localhost -1
+  sandbox --cert old.pem --key old.key
+  run ciba-authorize --cacert ca.pem -n -m Hello
+  [ "$status" -eq 69 ]
+  [ ! -s requests ]
+  run ciba-authorize --cacert none.pem -n -m Hello
+  [ "$status" -eq 78 ] || [ "$status" -eq 66 ]
+}
+
+@test "TLS: a server that is not ours (openssl s_server) is talked to" {
+  authority
+  certificate good
+  mkdir -p www/.well-known
+  openssl s_server -accept 127.0.0.1:0 -cert good.pem -key good.key -HTTP -quiet > /dev/null 2> log &
+  kill $! # only to learn whether it takes port 0
+  wait $! 2> /dev/null || true
+  (cd www && exec openssl s_server -accept 127.0.0.1:0 -cert ../good.pem -key ../good.key -HTTP > ../accept 2>&1 < /dev/null) &
+  started+=($!)
+  await grep -q '^ACCEPT.*:[0-9]' accept || skip "this openssl does not say its port"
+  port=$(sed -n 's/^ACCEPT.*:\([0-9]*\).*/\1/p' accept)
+  export CIBA_ISSUER=https://localhost:$port/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+  body="{\"issuer\":\"$CIBA_ISSUER\"}"
+  printf 'HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s' "${#body}" "$body" > www/.well-known/openid-configuration
+  run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
+  echo "$stderr"
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"its metadata has no backchannel_authentication_endpoint"* ]]
+}
+
+@test "a hashed CA directory is used where there is one, not the bundle" {
+  compgen -G '/etc/ssl/certs/????????.0' > /dev/null || skip "this system has no hashed directory"
+  command -v strace > /dev/null || skip "strace is not installed"
+  authority
+  certificate good
+  sandbox --cert good.pem --key good.key
+  strace -f -e trace=openat,open -o trace ciba-authorize -n -m Hello || true
+  ! grep -q 'ca-certificates.crt' trace
+}
+
+@test "a loopback server is never asked through a proxy" {
+  sandbox
+  http_proxy=http://127.0.0.1:9/ all_proxy=http://127.0.0.1:9/ run --separate-stderr ciba-authorize -n -m Hello
+  [ "$status" -eq 0 ]
+}
