@@ -69,7 +69,7 @@ static bool read_tools(struct job *job, struct error *error) {
         const char *path = given.tools.items[i];
         struct error why;
         unsigned long size;
-        jv definitions, trial = jv_object();
+        jv definitions;
         char *text = config_read_file(path, TOOLS_FILE_LIMIT, &size, error);
         if (text == NULL)
             return false;

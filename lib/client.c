@@ -16,8 +16,7 @@ static bool known_method(const char *name) {
 static const char *configured_issuer(const char *flag) {
     const char *issuer = config_get(flag, "CIBA_ISSUER", NULL);
     const char *domain = issuer != NULL ? NULL : config_get(NULL, "AUTH0_DOMAIN", NULL);
-    /* Lives as long as the process, as all settings do. */
-    return domain != NULL ? must_format("https://%s/", domain) : issuer;
+    return domain != NULL ? config_keep(must_format("https://%s/", domain)) : issuer;
 }
 
 bool client_configure(struct client *client, const struct client_settings *settings,

@@ -15,6 +15,18 @@ enum { ENV_FILE_LIMIT = 1 << 20, SECRET_LIMIT = 1 << 16 };
 static char **file_settings;
 static size_t file_settings_count;
 
+static struct kept {
+    struct kept *next;
+    char *text;
+} * kept_texts;
+
+const char *config_keep(char *text) {
+    struct kept *kept = must_alloc(sizeof *kept);
+    *kept = (struct kept){kept_texts, text};
+    kept_texts = kept;
+    return text;
+}
+
 static void add_setting(const char *name, size_t name_size, char *value) {
     char **grown = realloc(file_settings, (file_settings_count + 2) * sizeof *grown);
     if (grown == NULL)
@@ -166,7 +178,7 @@ static const char *secret_from_file(const char *path, struct error *error) {
     if (size > 0 && secret[size - 1] == '\r')
         secret[--size] = '\0';
     if (size > 0 && strlen(secret) == size)
-        return secret;
+        return config_keep(secret);
     free(secret);
     fail(error, STATUS_CONFIG, "%s: is empty or has a NUL byte; it must hold the secret", path);
     return NULL;

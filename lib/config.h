@@ -22,6 +22,9 @@ const char *config_get(const char *flag, ...) __attribute__((sentinel));
 bool config_secret(const char **secret, struct error *error, const char *file, ...)
     __attribute__((sentinel));
 
+/* Keeps an allocated text as long as the process, for settings that are made here. Returns it. */
+const char *config_keep(char *text);
+
 /* Reads a whole file, at most `limit` bytes, of which *size is set if not NULL; a 0 byte is put
  * after the last. The caller frees. NULL and an error with status 66 if it cannot. */
 char *config_read_file(const char *path, unsigned long limit, unsigned long *size,

@@ -175,8 +175,9 @@ static size_t receive_body(char *bytes, size_t one, size_t count, void *data) {
     return size;
 }
 
-/* The body goes out through a function that cannot go back, since libcurl would quietly send a request
- * again when a connection that was kept dies under it: a user asked twice, an order placed twice. */
+/* The body goes out through a function that cannot go back, since libcurl would quietly send a
+ * request again when a connection that was kept dies under it: a user asked twice, an order placed
+ * twice. */
 static size_t send_body(char *bytes, size_t one, size_t count, void *data) {
     struct http_transfer *transfer = data;
     size_t size = transfer->body_size - transfer->body_sent;

@@ -77,7 +77,7 @@ static bool put_number(struct output *out, jv value, struct error *error) {
     else if (count <= point && point <= 21)
         snprintf(text, sizeof text, "%s%s%.*s", sign, digits, point - count,
                  "000000000000000000000");
-    else if (point > 0 && point <= 21)
+    else if (point > 0 && point < count)
         snprintf(text, sizeof text, "%s%.*s.%s", sign, point, digits, digits + point);
     else if (point > -6 && point <= 0)
         snprintf(text, sizeof text, "%s0.%.*s%s", sign, -point, "000000", digits);

@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 # A document asked about, in the file `asked`, with a sandbox that has these faults at /oauth/token:

@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 post() { curl -s -o body -w '%{http_code}' "$@"; }
@@ -190,6 +191,6 @@ END
 @test "the secret is not in the log, which others cannot read" {
   sandbox --approve yes --delay 0
   an_approved_call > /dev/null
-  ! grep -qF "$CIBA_CLIENT_SECRET" requests
+  no grep -qF "$CIBA_CLIENT_SECRET" requests
   [ "$(stat -c %a requests)" == 600 ]
 }

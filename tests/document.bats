@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 # Gives stdin to each filter, none of which has work on it.

@@ -87,6 +87,11 @@ an_approved_call() {
   a_call "$@" | ciba-authorize -m 'Buy \(.qty) \(.ticker)' | ciba-poll
 }
 
+# Fails where the command succeeds; bats itself does not look at `! command`.
+no() {
+  ! "$@"
+}
+
 # Awaits a condition, ten seconds at most.
 await() {
   local i

@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 # A sandbox whose model gives this answer, given as jq of the message and finish_reason: model_says JQ
@@ -82,8 +83,8 @@ choice_of() {
 @test "results go to the model once all calls have one, in the order of the calls" {
   sandbox
   stock-buy --describe > buy.json
-  llm-chat -n -t buy.json 'Buy 3 stocks of Google and 2 of Apple' > 1
-  jq -c '.calls[1].result = {content:"OK"}' 1 > half
+  llm-chat -n -t buy.json 'Buy 3 stocks of Google and 2 of Apple' > both-asked
+  jq -c '.calls[1].result = {content:"OK"}' both-asked > half
   run --separate-stderr llm-chat < half
   [ "$status" -eq 0 ]
   [ "$output" == "$(cat half)" ]
@@ -97,10 +98,10 @@ choice_of() {
 
 @test "its own output is not sent again" {
   sandbox
-  llm-chat -n Hello > 1
-  run --separate-stderr llm-chat < 1
+  llm-chat -n Hello > first
+  run --separate-stderr llm-chat < first
   [ "$status" -eq 0 ]
-  [ "$output" == "$(cat 1)" ]
+  [ "$output" == "$(cat first)" ]
   [ "$(count /v1/chat/completions)" -eq 1 ]
 }
 
@@ -233,7 +234,7 @@ END
   [ "$status" -eq 0 ]
   [ "$(requests /v1/chat/completions '.body.max_completion_tokens')" == 50 ]
   [[ $output != *"$OPENAI_API_KEY"* ]]
-  ! grep -q "$OPENAI_API_KEY" requests
+  no grep -q "$OPENAI_API_KEY" requests
 }
 
 @test "the schema's keywords are kept" {

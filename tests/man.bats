@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 # The lines of the examples that are typed at a prompt: examples PAGE

@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 @test "--help is on stdout, exits 0, and begins with the usage" {
@@ -102,20 +103,20 @@ load helper
 
 @test "-e is read as dotenv, and the environment comes before it" {
   sandbox
-  sed 's/; export.*//; s/^/export /' exports > env
-  { echo '# settings'; echo; echo 'CIBA_USER="auth0|demo" # who'; } >> env
+  sed 's/; export.*//; s/^/export /' exports > settings
+  { echo '# settings'; echo; echo 'CIBA_USER="auth0|demo" # who'; } >> settings
   issuer=$CIBA_ISSUER
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
-  run --separate-stderr ciba-authorize -e env -n -m Hello
+  run --separate-stderr ciba-authorize -e settings -n -m Hello
   [ "$status" -eq 0 ]
   holds ".calls[0].authorization | .status == \"pending\" and .issuer == \"$issuer\""
-  CIBA_USER=nobody run --separate-stderr ciba-authorize -e env -n -m Hello
+  CIBA_USER=nobody run --separate-stderr ciba-authorize -e settings -n -m Hello
   [ "$status" -eq 78 ]
   holds '.calls[0].authorization.error == "unknown_user_id"'
-  run --separate-stderr ciba-authorize -e env -u 'auth0|demo' -n -m Hello
+  run --separate-stderr ciba-authorize -e settings -u 'auth0|demo' -n -m Hello
   [ "$status" -eq 0 ]
-  echo 'this is no setting' >> env
-  run ciba-authorize -e env -n -m Hello
+  echo 'this is no setting' >> settings
+  run ciba-authorize -e settings -n -m Hello
   [ "$status" -eq 78 ]
   [[ $output == *"is not NAME=value"* ]]
 }

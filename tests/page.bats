@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 # The page as a person uses it: headless Chromium, driven through chromedriver's HTTP (W3C WebDriver).

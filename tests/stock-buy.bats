@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 @test "--describe prints the tool's definition" {
@@ -17,9 +18,9 @@ load helper
   holds '.calls[0].result | .status == 200 and .content.status == "OK" and .content.body.ticker == "GOOGL" and (has("error") | not)'
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   [ "$(requests /stocks '[.authorization,.body,.content_type]')" == '["Bearer",{"ticker":"GOOGL","qty":3},"application/json"]' ]
-  echo "$output" > done
-  run --separate-stderr stock-buy < done
-  [ "$output" == "$(cat done)" ]
+  echo "$output" > bought
+  run --separate-stderr stock-buy < bought
+  [ "$output" == "$(cat bought)" ]
   [ "$(count /stocks)" -eq 1 ]
 }
 
@@ -224,5 +225,5 @@ END
   token=$(jq -r '.calls[0].token.access_token' approved)
   run --separate-stderr stock-buy -v < approved
   [[ $stderr != *"$token"* && $output != *"$token"* ]]
-  ! grep -qF "$token" requests
+  no grep -qF "$token" requests
 }

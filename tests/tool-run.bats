@@ -1,3 +1,4 @@
+# shellcheck source=helper.bash
 load helper
 
 # An approved call of the tool `t` with these arguments: approved ARGUMENTS

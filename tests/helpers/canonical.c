@@ -1,4 +1,5 @@
-/* canonical: writes the RFC 8785 form of the JSON on stdin, for the tests of lib/json_canonical.c. */
+/* canonical: writes the RFC 8785 form of the JSON on stdin, for the tests of lib/json_canonical.c.
+ */
 #include "json.h"
 
 #include <stdio.h>
