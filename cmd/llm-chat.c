@@ -73,12 +73,15 @@ static bool read_tools(struct job *job, struct error *error) {
         char *text = config_read_file(path, TOOLS_FILE_LIMIT, &size, error);
         if (text == NULL)
             return false;
+        jv trial = jv_object();
         bool good =
             json_parse(text, size, &definitions, &why) && chat_add_tools(&trial, definitions, &why);
         free(text);
         jv_free(trial);
-        if (!good)
+        if (!good) {
+            jv_free(definitions);
             return fail(error, STATUS_INPUT, "%s: %s", path, why.text);
+        }
         job->tools = jv_array_append(job->tools, definitions);
     }
     return true;
