@@ -102,10 +102,10 @@ test:
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(wildcard examples/* tests/*.bash tests/bench/run tests/bench/curl-jq-flow) .ci/run
+SCRIPTS = $(wildcard examples/* tests/bench/*) .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck $(filter-out %.md tests/%.bash,$(SCRIPTS))
+	shellcheck $(filter-out %.md,$(SCRIPTS))
 	cd tests && shellcheck -x -s bats -e SC2154,SC2016,SC2030,SC2031,SC2034,SC2094 *.bats
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \

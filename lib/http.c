@@ -60,7 +60,7 @@ struct http *http_new(const struct http_settings *settings, const char *ca_file,
     struct http *http = must_alloc(sizeof *http);
     http->settings = *settings;
     http->ca_file = settings->cacert != NULL ? settings->cacert : ca_file;
-    http->ca_dir = http->ca_file != NULL ? NULL : ca_dir;
+    http->ca_dir = settings->cacert != NULL ? NULL : ca_dir;
     return http;
 }
 

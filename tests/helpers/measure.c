@@ -1,0 +1,76 @@
+/* measure RUNS A B...: runs the shell commands in turns, after one run of each that does not count,
+ * and prints for each the medians of wall seconds, CPU seconds (user and system, with all that it
+ * waited for) and peak memory in MiB (the largest process). Ends with 1 if a run fails. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RUNS_LIMIT = 1000, COMMANDS_LIMIT = 16 };
+
+struct run {
+    double wall, cpu, memory;
+};
+
+static double seconds(struct timeval t) {
+    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static struct run measure(const char *command) {
+    struct timespec begin, end;
+    struct rusage usage;
+    int status = 0;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    pid_t child = fork();
+    if (child == 0) {
+        int nothing = open("/dev/null", O_RDWR);
+        dup2(nothing, STDIN_FILENO);
+        dup2(nothing, STDOUT_FILENO);
+        execl("/bin/bash", "bash", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    if (child < 0 || wait4(child, &status, 0, &usage) != child || status != 0) {
+        fprintf(stderr, "measure: a run failed: %s\n", command);
+        exit(1);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    return (struct run){.wall = (double)(end.tv_sec - begin.tv_sec) +
+                                (double)(end.tv_nsec - begin.tv_nsec) / 1e9,
+                        .cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+                        .memory = (double)usage.ru_maxrss / 1024};
+}
+
+static int compare(const void *one, const void *other) {
+    double a = *(const double *)one, b = *(const double *)other;
+    return (a > b) - (a < b);
+}
+
+static double median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, compare);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+int main(int argc, char **argv) {
+    static double wall[COMMANDS_LIMIT][RUNS_LIMIT], cpu[COMMANDS_LIMIT][RUNS_LIMIT],
+        memory[COMMANDS_LIMIT][RUNS_LIMIT];
+    int runs = argc > 2 ? atoi(argv[1]) : 0, commands = argc - 2;
+    if (runs < 1 || runs > RUNS_LIMIT || commands > COMMANDS_LIMIT)
+        return 64;
+    for (int i = -1; i < runs; i++) {
+        for (int c = 0; c < commands; c++) {
+            struct run run = measure(argv[c + 2]);
+            if (i >= 0) {
+                wall[c][i] = run.wall;
+                cpu[c][i] = run.cpu;
+                memory[c][i] = run.memory;
+            }
+        }
+    }
+    for (int c = 0; c < commands; c++)
+        printf("%.4f %.4f %.1f\n", median(wall[c], runs), median(cpu[c], runs),
+               median(memory[c], runs));
+    return 0;
+}
