@@ -37,10 +37,10 @@ struct http_settings {
             "limit for one whole request (60)"                                                     \
     }
 
-/* Nothing is opened or read until the first request. CAs: settings->cacert and no others; else those
- * of `ca_file` and `ca_dir` (SSL_CERT_FILE, SSL_CERT_DIR), as far as given; else a hashed directory of
- * the system (looked up a certificate at a time, where a bundle would be parsed whole); else libcurl's
- * default. */
+/* Nothing is opened or read until the first request. CAs: settings->cacert and no others; else
+ * those of `ca_file` and `ca_dir` (SSL_CERT_FILE, SSL_CERT_DIR), as far as given; else a hashed
+ * directory of the system (looked up a certificate at a time, where a bundle would be parsed
+ * whole); else libcurl's default. */
 struct http *http_new(const struct http_settings *settings, const char *ca_file,
                       const char *ca_dir);
 void http_free(struct http *http);

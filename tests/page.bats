@@ -58,6 +58,8 @@ type_keys() {
   ciba-authorize -n -m 'Another' > asked
   await is 'document.querySelectorAll("article").length' 2
   is 'document.querySelector(".message").textContent' '"Another"'
+  # without details the state stands beside its name, not below
+  is 'document.querySelector(".state").offsetTop === document.querySelector(".state").previousElementSibling.offsetTop' true
   script 'document.querySelector(".deny").click()' > /dev/null
   await is 'document.querySelector(".state").textContent' '"denied"'
   run ciba-poll -q < asked
