@@ -42,6 +42,22 @@ static EVP_PKEY *build_key(const char *type, OSSL_PARAM_BLD *builder) {
     return key;
 }
 
+/* CVE-2017-15361 (ROCA): such a modulus is a power of 65537 modulo every small prime; another one
+ * is so by chance once in 2^28. */
+static bool has_roca_weakness(const BIGNUM *modulus) {
+    static const unsigned short primes[] = {
+        3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
+        73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
+    for (size_t i = 0; i < sizeof primes / sizeof *primes; i++) {
+        unsigned long prime = primes[i], power = 1, rest = BN_mod_word(modulus, prime);
+        while (power != rest && (power = power * 65537 % prime) != 1)
+            continue;
+        if (power != rest)
+            return false;
+    }
+    return true;
+}
+
 static EVP_PKEY *rsa_key(jv jwk) {
     size_t n_size = 0, e_size = 0;
     unsigned char *n = member_bytes(jwk, "n", &n_size), *e = member_bytes(jwk, "e", &e_size);
@@ -52,7 +68,7 @@ static EVP_PKEY *rsa_key(jv jwk) {
         modulus = BN_bin2bn(n, (int)n_size, NULL);
         exponent = BN_bin2bn(e, (int)e_size, NULL);
         bool sound = BN_num_bits(modulus) >= RSA_BITS_MIN && BN_is_odd(modulus) &&
-                     BN_is_odd(exponent) && !BN_is_one(exponent);
+                     BN_is_odd(exponent) && !BN_is_one(exponent) && !has_roca_weakness(modulus);
         if (sound && OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) &&
             OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent))
             key = build_key("RSA", builder);
