@@ -73,7 +73,7 @@ $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 
 # What the build, the demo and the tests need. sudo is used only by who is not root.
 APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev \
-	bash jq curl ca-certificates openssl bats mandoc bsdextrautils
+	bash jq curl ca-certificates openssl bats mandoc
 APT_LINT = clang clang-format cppcheck shellcheck mandoc valgrind libclang-rt-14-dev
 as_root = $(shell test "$$(id -u)" = 0 || echo sudo)
 apt_install = dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c 'install ok installed' \
@@ -99,7 +99,7 @@ demo:
 TESTS = tests
 test:
 	@$(MAKE) --no-print-directory all $(HELPERS)
-	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
+	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
 SCRIPTS = $(wildcard examples/* tests/bench/*) .ci/run

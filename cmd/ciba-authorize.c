@@ -13,9 +13,11 @@
 
 static struct {
     bool null_input, verbose;
-    const char *user, *message, *scope, *audience, *details;
+    const char *user, *login_hint, *login_hint_token_file, *id_token_hint_file;
+    const char *message, *scope, *audience, *details, *acr_values, *user_code_file;
+    bool is_signed;
     long expiry;
-    struct option_list tools;
+    struct option_list tools, resources, parameters;
     struct client_settings client;
 } given;
 
@@ -23,12 +25,24 @@ static const struct option_spec options[] = {
     {'n', "null-input", NULL, OPTION_FLAG, &given.null_input,
      "make a document with one call; do not read stdin"},
     {'u', "user", "USER", OPTION_TEXT, &given.user, "who is asked (the provider's sub)"},
+    {0, "login-hint", "TEXT", OPTION_TEXT, &given.login_hint, "who, in the provider's own words"},
+    {0, "login-hint-token-file", "FILE", OPTION_TEXT, &given.login_hint_token_file,
+     "who, as a login_hint_token"},
+    {0, "id-token-hint-file", "FILE", OPTION_TEXT, &given.id_token_hint_file,
+     "who, as an ID token of his"},
     {'m', "message", "TEXT", OPTION_TEXT, &given.message,
      "what he is asked; \\(.x) is the argument x"},
     {'s', "scope", "SCOPE", OPTION_TEXT, &given.scope, "scopes, separated by spaces (openid)"},
     {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
     {'d', "details", "FILTER", OPTION_TEXT, &given.details,
      "authorization_details, by jq from the arguments"},
+    {0, "resource", "URI", OPTION_LIST, &given.resources,
+     "a resource that the token is for; may be repeated"},
+    {0, "acr-values", "VALUES", OPTION_TEXT, &given.acr_values, "how he is to be authenticated"},
+    {0, "user-code-file", "FILE", OPTION_TEXT, &given.user_code_file, "his user_code"},
+    {0, "param", "NAME=VALUE", OPTION_LIST, &given.parameters,
+     "a provider's own parameter; may be repeated"},
+    {0, "signed", NULL, OPTION_FLAG, &given.is_signed, "sign the request (--client-key-file)"},
     {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
     {0, "tool", "NAME", OPTION_LIST, &given.tools, "only calls of this tool; may be repeated"},
     CLIENT_OPTIONS(given.client),
@@ -45,8 +59,8 @@ static const struct command command = {
 struct job {
     struct client client;
     struct template *message, *details;
-    const char *user, *audience;
     char *scope;
+    struct ciba_question question; /* all but what each call says */
 };
 
 /* The scopes with `openid`, which CIBA needs. */
@@ -62,15 +76,90 @@ static char *complete_scope(const char *scope) {
     return must_format("openid%s%s", *scope != '\0' ? " " : "", scope);
 }
 
-static bool configure(struct job *job, struct error *error) {
-    if (!client_configure(&job->client, &given.client, error))
-        return false;
-    job->user = config_get(given.user, "CIBA_USER", NULL);
-    if (job->user == NULL)
+/* Exactly one hint tells who is asked (CIBA Core §7.1). */
+static bool choose_hint(struct ciba_question *question, struct error *error) {
+    int hints = (given.user != NULL) + (given.login_hint != NULL) +
+                (given.login_hint_token_file != NULL) + (given.id_token_hint_file != NULL);
+    if (hints > 1)
+        return fail(error, STATUS_USAGE,
+                    "only one of -u, --login-hint, --login-hint-token-file and "
+                    "--id-token-hint-file can tell who is asked");
+    question->login_hint = given.login_hint;
+    if (hints == 0 || given.user != NULL)
+        question->user = config_get(given.user, "CIBA_USER", NULL);
+    if (hints == 0 && question->user == NULL)
         return fail(error, STATUS_CONFIG, "no user: set CIBA_USER, or -u");
-    job->audience = config_get(given.audience, "AUDIENCE", NULL);
+    return (given.login_hint_token_file == NULL ||
+            config_secret(&question->login_hint_token, error, given.login_hint_token_file, NULL)) &&
+           (given.id_token_hint_file == NULL ||
+            config_secret(&question->id_token_hint, error, given.id_token_hint_file, NULL));
+}
+
+/* --param, which is not for what has an option or is the client's. */
+static bool read_parameters(struct ciba_question *question, struct error *error) {
+    static const char *const taken[] = {"scope",
+                                        "audience",
+                                        "binding_message",
+                                        "login_hint",
+                                        "id_token_hint",
+                                        "login_hint_token",
+                                        "acr_values",
+                                        "user_code",
+                                        "resource",
+                                        "requested_expiry",
+                                        "authorization_details",
+                                        "client_notification_token",
+                                        "request",
+                                        "client_id",
+                                        "client_secret",
+                                        "client_assertion",
+                                        "iss",
+                                        "aud",
+                                        "exp",
+                                        "client_assertion_type",
+                                        "iat",
+                                        "nbf",
+                                        "jti"};
+    question->resources = jv_array();
+    question->more = jv_object();
+    for (size_t i = 0; i < given.resources.count; i++)
+        question->resources =
+            jv_array_append(question->resources, jv_string(given.resources.items[i]));
+    for (size_t i = 0; i < given.parameters.count; i++) {
+        const char *text = given.parameters.items[i], *equals = strchr(text, '=');
+        if (equals == NULL || equals == text)
+            return fail(error, STATUS_USAGE, "--param: '%s' is not NAME=VALUE", text);
+        char *name = must_format("%.*s", (int)(equals - text), text);
+        for (size_t j = 0; j < sizeof taken / sizeof *taken; j++) {
+            if (strcmp(taken[j], name) == 0) {
+                free(name);
+                return fail(error, STATUS_USAGE, "--param: '%s' is not for a parameter of CIBA's",
+                            taken[j]);
+            }
+        }
+        question->more = json_set_string(question->more, name, equals + 1);
+        free(name);
+    }
+    return true;
+}
+
+static bool configure(struct job *job, struct error *error) {
+    struct ciba_question *question = &job->question;
+    if (!read_parameters(question, error) ||
+        !client_configure(&job->client, &given.client, error) || !choose_hint(question, error))
+        return false;
+    if (given.is_signed && job->client.key == NULL)
+        return fail(error, STATUS_CONFIG, "--signed needs the client's key: --client-key-file");
+    question->is_signed = given.is_signed;
+    question->audience = config_get(given.audience, "AUDIENCE", NULL);
+    question->acr_values = given.acr_values;
+    question->requested_expiry = given.expiry;
+    if (given.user_code_file != NULL &&
+        !config_secret(&question->user_code, error, given.user_code_file, NULL))
+        return false;
     const char *scope = config_get(given.scope, "CIBA_SCOPE", NULL);
     job->scope = complete_scope(scope != NULL ? scope : "");
+    question->scope = job->scope;
     if (given.message != NULL && (job->message = template_text(given.message, error)) == NULL)
         return false;
     if (given.details != NULL && (job->details = template_filter(given.details, error)) == NULL)
@@ -135,12 +224,9 @@ static jv authorize_call(void *context, jv call, int *status) {
         return call;
     jv message, details;
     if (make_question(job, call, &message, &details, &error)) {
-        struct ciba_question question = {.user = job->user,
-                                         .scope = job->scope,
-                                         .audience = job->audience,
-                                         .binding_message = json_value_string(message),
-                                         .requested_expiry = given.expiry,
-                                         .authorization_details = details};
+        struct ciba_question question = job->question;
+        question.binding_message = json_value_string(message);
+        question.authorization_details = details;
         call = ciba_ask(&job->client, &question, call, &error);
     } else {
         call = call_settle(call, "failed", "invalid_message", error.text);
@@ -168,7 +254,7 @@ static jv new_document(void) {
 }
 
 int main(int argc, char **argv) {
-    struct job job = {.message = NULL};
+    struct job job = {.question = {.resources = jv_invalid(), .more = jv_invalid()}};
     struct error error;
     int status, first = options_parse(&command, argc, argv);
     if (first < argc)
@@ -188,6 +274,10 @@ int main(int argc, char **argv) {
     template_free(job.details);
     free(job.scope);
     free(given.tools.items);
+    free(given.resources.items);
+    free(given.parameters.items);
+    jv_free(job.question.resources);
+    jv_free(job.question.more);
     client_free(&job.client);
     return status;
 }

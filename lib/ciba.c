@@ -2,8 +2,11 @@
 
 #include "call.h"
 #include "clock.h"
+#include "digest.h"
+#include "form.h"
 #include "id_token.h"
 #include "json.h"
+#include "jws.h"
 #include "utf8.h"
 
 #include <math.h>
@@ -18,47 +21,125 @@ enum {
     EXPIRY_LIMIT = 366 * 86400, /* likewise */
 };
 
-static char *login_hint(const struct client *client, const char *user) {
+static jv set_login_hint(jv parameters, const struct client *client, const char *user) {
     jv hint = json_set_string(jv_object(), "format", "iss_sub");
     hint = json_set_string(json_set_string(hint, "iss", client->issuer), "sub", user);
     char *text = json_text(hint);
+    parameters = json_set_string(parameters, "login_hint", text);
     jv_free(hint);
-    return text;
+    free(text);
+    return parameters;
 }
 
-static char *question_form(const struct client *client, const struct ciba_question *question) {
-    char *hint = login_hint(client, question->user);
-    char *form = form_add(NULL, "scope", question->scope);
-    form = form_add(form, "audience", question->audience);
-    form = form_add(form, "binding_message", question->binding_message);
-    form = form_add(form, "login_hint", hint);
-    free(hint);
-    if (question->requested_expiry > 0) {
-        char *seconds = must_format("%ld", question->requested_expiry);
-        form = form_add(form, "requested_expiry", seconds);
-        free(seconds);
-    }
-    if (jv_is_valid(question->authorization_details)) {
-        char *details = json_text(question->authorization_details);
-        form = form_add(form, "authorization_details", details);
-        free(details);
+/* The parameters of §7.1 as an object, by name; authorization_details and resource as they are in
+ * JSON. */
+static jv parameters_of(const struct client *client, const struct ciba_question *question) {
+    jv all = jv_is_valid(question->more) ? jv_copy(question->more) : jv_object();
+    all = json_set_string(all, "scope", question->scope);
+    all = json_set_string(all, "audience", question->audience);
+    all = json_set_string(all, "binding_message", question->binding_message);
+    all = json_set_string(all, "login_hint", question->login_hint);
+    all = json_set_string(all, "login_hint_token", question->login_hint_token);
+    all = json_set_string(all, "id_token_hint", question->id_token_hint);
+    all = json_set_string(all, "acr_values", question->acr_values);
+    all = json_set_string(all, "user_code", question->user_code);
+    all = json_set_string(all, "client_notification_token", question->notification_token);
+    if (question->user != NULL)
+        all = set_login_hint(all, client, question->user);
+    if (question->requested_expiry > 0)
+        all = json_set(all, "requested_expiry", jv_number((double)question->requested_expiry));
+    if (jv_is_valid(question->authorization_details))
+        all = json_set(all, "authorization_details", jv_copy(question->authorization_details));
+    if (jv_get_kind(question->resources) == JV_KIND_ARRAY &&
+        jv_array_length(jv_copy(question->resources)) > 0)
+        all = json_set(all, "resource", jv_copy(question->resources));
+    return all;
+}
+
+static char *form_add_value(char *form, const char *name, jv value) {
+    if (json_value_string(value) != NULL)
+        return form_add(form, name, json_value_string(value));
+    char *text = json_text(value);
+    form = form_add(form, name, text);
+    free(text);
+    return form;
+}
+
+static char *parameters_form(jv parameters) {
+    char *form = NULL;
+    jv_object_foreach(parameters, key, value) {
+        const char *name = jv_string_value(key);
+        if (strcmp(name, "resource") == 0) {
+            /* RFC 8707 §2: once for each */
+            jv_array_foreach(value, i, resource) {
+                form = form_add_value(form, name, resource);
+                jv_free(resource);
+            }
+        } else {
+            form = form_add_value(form, name, value);
+        }
+        jv_free(key);
+        jv_free(value);
     }
     return form;
+}
+
+/* The form of the request; NULL and an error if it cannot be signed. */
+static char *question_form(const struct client *client, const struct ciba_question *question,
+                           struct error *error) {
+    jv parameters = parameters_of(client, question);
+    char *form = NULL;
+    if (question->is_signed) {
+        /* §7.1.1: everything within, beside it only the client's authentication */
+        jv claims = jv_object_merge(parameters, client_claims(client));
+        claims = json_set(claims, "nbf", json_get(claims, "iat"));
+        char *request = client_sign(client, claims, NULL, error);
+        if (request != NULL)
+            form = form_add(NULL, "request", request);
+        free(request);
+    } else {
+        form = parameters_form(parameters);
+        jv_free(parameters);
+    }
+    return form;
+}
+
+/* The `sub` that the token answer must name: of -u, or of the hint that is an ID token. The caller
+ * frees. */
+static char *expected_user(const struct ciba_question *question) {
+    struct jws hint;
+    struct error ignored;
+    if (question->user != NULL)
+        return must_copy(question->user);
+    if (question->id_token_hint == NULL || !jws_parse(question->id_token_hint, &hint, &ignored))
+        return NULL;
+    const char *sub = json_string(hint.payload, "sub");
+    char *user = sub != NULL ? must_copy(sub) : NULL;
+    jws_free(&hint);
+    return user;
 }
 
 /* What is recorded of the question, whatever becomes of it. */
 static jv question_record(const struct client *client, const struct ciba_question *question,
                           const char *digest) {
+    char *user = expected_user(question);
     jv record = json_set_string(jv_object(), "status", "failed");
     record = json_set_string(record, "issuer", client->issuer);
-    record = json_set_string(record, "user", question->user);
+    record = json_set_string(record, "user", user);
+    record = json_set_string(record, "login_hint", question->login_hint);
     record = json_set_string(record, "scope", question->scope);
     record = json_set_string(record, "audience", question->audience);
     record = json_set_string(record, "binding_message", question->binding_message);
     if (jv_is_valid(question->authorization_details))
         record =
             json_set(record, "authorization_details", jv_copy(question->authorization_details));
+    if (question->notification_token != NULL) {
+        char *hash = digest_of(question->notification_token, strlen(question->notification_token));
+        record = json_set_string(record, "notification_digest", hash);
+        free(hash);
+    }
     record = json_set(record, "requested_at", jv_number(floor(clock_now())));
+    free(user);
     return json_set_string(record, "call_digest", digest);
 }
 
@@ -157,6 +238,29 @@ static const char *ask_endpoint(struct client *client, struct error *error) {
                : NULL;
 }
 
+/* Sends the question, and settles the call where that fails. Takes the call. */
+static jv send_question(struct client *client, const char *url,
+                        const struct ciba_question *question, jv call, struct error *error) {
+    struct client_message message;
+    struct http_answer answer;
+    char *form = question_form(client, question, error);
+    if (form == NULL || !client_message(client, url, form, false, &message, error))
+        return call_settle(call, "failed", "misconfigured", error->text);
+    http_call(client->http, &message.request, &answer);
+    client_message_free(&message);
+    if (answer.outcome == HTTP_ANSWERED) {
+        call = read_ask_answer(call, &answer, error);
+    } else {
+        bool sent = answer.outcome == HTTP_UNKNOWN;
+        fail(error, answer.exit_status, "%s%s", answer.why,
+             sent ? "; the user may have been asked all the same" : "");
+        call = call_settle(call, "failed", sent ? "outcome_unknown" : "server_unavailable",
+                           error->text);
+    }
+    http_answer_free(&answer);
+    return call;
+}
+
 jv ciba_ask(struct client *client, const struct ciba_question *question, jv call,
             struct error *error) {
     char *digest = call_digest(call, error);
@@ -172,22 +276,7 @@ jv ciba_ask(struct client *client, const struct ciba_question *question, jv call
                            error->status == STATUS_UNAVAILABLE ? "server_unavailable"
                                                                : "misconfigured",
                            error->text);
-    struct client_message message;
-    struct http_answer answer;
-    client_message(client, url, question_form(client, question), &message);
-    http_call(client->http, &message.request, &answer);
-    client_message_free(&message);
-    if (answer.outcome == HTTP_ANSWERED) {
-        call = read_ask_answer(call, &answer, error);
-    } else {
-        bool sent = answer.outcome == HTTP_UNKNOWN;
-        fail(error, answer.exit_status, "%s%s", answer.why,
-             sent ? "; the user may have been asked all the same" : "");
-        call = call_settle(call, "failed", sent ? "outcome_unknown" : "server_unavailable",
-                           error->text);
-    }
-    http_answer_free(&answer);
-    return call;
+    return send_question(client, url, question, call, error);
 }
 
 double ciba_interval(jv call) {
@@ -208,8 +297,7 @@ bool ciba_poll_message(const struct client *client, jv call, struct client_messa
     char *form = form_add(NULL, "grant_type", "urn:openid:params:grant-type:ciba");
     form = form_add(form, "auth_req_id", json_string(authorization, "auth_req_id"));
     jv_free(authorization);
-    client_message(client, url, form, message);
-    return true;
+    return client_message(client, url, form, true, message, error);
 }
 
 /* The call's token, of the members of §10.1.1 that are there. */
@@ -271,6 +359,10 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
         fail(error, STATUS_UNAVAILABLE, "%s", answer->why);
         return call;
     }
+    if (answer->dpop_nonce[0] != '\0') {
+        free(client->dpop_nonce);
+        client->dpop_nonce = must_copy(answer->dpop_nonce);
+    }
     jv body = answer_object(answer);
     *next = CIBA_DECIDED;
     if (answer->status == 200 && jv_is_valid(body)) {
@@ -283,6 +375,9 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
     } else if (json_is(body, "error", "slow_down")) {
         call = slow_down(call, answer->retry_after);
         *next = CIBA_PENDING;
+    } else if (json_is(body, "error", "use_dpop_nonce") && answer->dpop_nonce[0] != '\0') {
+        fail(error, STATUS_UNAVAILABLE, "the provider wants another DPoP nonce");
+        *next = CIBA_AGAIN;
     } else if (answer->status >= 500 || answer->status == 429 || answer->status == 408) {
         fail(error, STATUS_UNAVAILABLE, "HTTP %ld %s", answer->status, answer->reason);
         *next = CIBA_TROUBLE;

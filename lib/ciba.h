@@ -10,10 +10,17 @@
 
 /* What the user is asked (CIBA Core §7.1). NULL, 0 and invalid for what is not sent. */
 struct ciba_question {
+    /* Exactly one of the first four tells who: */
     const char *user; /* the `sub`, sent as login_hint {"format":"iss_sub","iss":…,"sub":…} */
-    const char *scope, *audience, *binding_message;
-    long requested_expiry;    /* seconds */
-    jv authorization_details; /* an array (RFC 9396); stays the caller's */
+    const char *login_hint; /* as it is */
+    const char *login_hint_token, *id_token_hint;
+    const char *scope, *audience, *binding_message, *acr_values, *user_code;
+    long requested_expiry;          /* seconds */
+    jv authorization_details;       /* an array (RFC 9396); stays the caller's */
+    jv resources;                   /* an array of strings (RFC 8707); stays the caller's */
+    jv more;                        /* an object of strings, a provider's own; stays the caller's */
+    const char *notification_token; /* for ping (§7.1): its digest is recorded, not the token */
+    bool is_signed;                 /* send all of it as a signed `request` (§7.1.1) */
 };
 
 /* Asks the issuer to ask the user, once; discovers it first. Takes the call and returns it with an
@@ -30,6 +37,7 @@ bool ciba_poll_message(const struct client *client, jv call, struct client_messa
 enum ciba_next {
     CIBA_DECIDED, /* the call is settled */
     CIBA_PENDING, /* poll again after the interval (§7.3), which slow_down has made longer (§11) */
+    CIBA_AGAIN,   /* at once, once: the provider wants its nonce in the DPoP proof (RFC 9449 §8) */
     CIBA_TROUBLE  /* no answer about the user: try again, after growing waits */
 };
 

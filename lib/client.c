@@ -1,17 +1,19 @@
 #include "client.h"
 
+#include "client_auth.h"
 #include "clock.h"
 #include "config.h"
+#include "digest.h"
+#include "dpop.h"
 #include "json.h"
+#include "jws.h"
+#include "key_file.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_REFETCH_SECONDS = 30 };
-
-static bool known_method(const char *name) {
-    return strcmp(name, "client_secret_post") == 0 || strcmp(name, "client_secret_basic") == 0;
-}
+enum { KEYS_REFETCH_SECONDS = 30, ASSERTION_SECONDS = 60 };
 
 static const char *configured_issuer(const char *flag) {
     const char *issuer = config_get(flag, "CIBA_ISSUER", NULL);
@@ -19,8 +21,8 @@ static const char *configured_issuer(const char *flag) {
     return domain != NULL ? config_keep(must_format("https://%s/", domain)) : issuer;
 }
 
-bool client_configure(struct client *client, const struct client_settings *settings,
-                      struct error *error) {
+bool client_configure_issuer(struct client *client, const struct client_settings *settings,
+                             struct error *error) {
     *client = (struct client){.metadata = jv_invalid(), .jwks = jv_invalid()};
     if (!config_load(settings->env_file, error))
         return false;
@@ -30,28 +32,58 @@ bool client_configure(struct client *client, const struct client_settings *setti
                     "no issuer: set CIBA_ISSUER or AUTH0_DOMAIN, or --issuer");
     if (!http_url_allowed(client->issuer, error))
         return false;
-    client->id = config_get(settings->client_id, "CIBA_CLIENT_ID", "AUTH0_CLIENT_ID", NULL);
-    if (client->id == NULL)
-        return fail(error, STATUS_CONFIG,
-                    "no client: set CIBA_CLIENT_ID or AUTH0_CLIENT_ID, or --client-id");
-    if (!config_secret(&client->secret, error, settings->secret_file, "CIBA_CLIENT_SECRET",
-                       "AUTH0_CLIENT_SECRET", NULL))
+    struct http_settings http = settings->http;
+    if (settings->key_password_file != NULL &&
+        !config_secret(&http.key_password, error, settings->key_password_file, NULL))
         return false;
-    if (client->secret == NULL)
-        return fail(error, STATUS_CONFIG,
-                    "no client secret: set CIBA_CLIENT_SECRET or AUTH0_CLIENT_SECRET, or "
-                    "--client-secret-file");
-    client->authentication = settings->authentication;
-    if (client->authentication != NULL && !known_method(client->authentication))
-        return fail(error, STATUS_USAGE, "--client-auth: '%s' is not a method that is implemented",
-                    client->authentication);
-    client->http = http_new(&settings->http, config_get(NULL, "SSL_CERT_FILE", NULL),
+    client->has_certificate = http.cert != NULL;
+    client->http = http_new(&http, config_get(NULL, "SSL_CERT_FILE", NULL),
                             config_get(NULL, "SSL_CERT_DIR", NULL));
     return true;
 }
 
+static bool load_keys(struct client *client, const struct client_settings *settings,
+                      struct error *error) {
+    const char *password = NULL;
+    if (settings->key_password_file != NULL &&
+        !config_secret(&password, error, settings->key_password_file, NULL))
+        return false;
+    client->key_id = settings->key_id;
+    if (settings->key_file != NULL) {
+        client->key = key_file_load(settings->key_file, password, error);
+        if (client->key == NULL)
+            return false;
+        client->key_algorithm = settings->key_algorithm != NULL ? settings->key_algorithm
+                                                                : jws_algorithm_for(client->key);
+    }
+    if (settings->dpop_key != NULL)
+        client->dpop_key = key_file_load(settings->dpop_key, password, error);
+    return settings->dpop_key == NULL || client->dpop_key != NULL;
+}
+
+bool client_configure(struct client *client, const struct client_settings *settings,
+                      struct error *error) {
+    if (!client_configure_issuer(client, settings, error))
+        return false;
+    client->id = config_get(settings->client_id, "CIBA_CLIENT_ID", "AUTH0_CLIENT_ID", NULL);
+    if (client->id == NULL)
+        return fail(error, STATUS_CONFIG,
+                    "no client: set CIBA_CLIENT_ID or AUTH0_CLIENT_ID, or --client-id");
+    client->assertion_audience =
+        settings->assertion_audience != NULL ? settings->assertion_audience : client->issuer;
+    if (!config_secret(&client->secret, error, settings->secret_file, "CIBA_CLIENT_SECRET",
+                       "AUTH0_CLIENT_SECRET", NULL) ||
+        !load_keys(client, settings, error))
+        return false;
+    client->authentication = settings->authentication;
+    return client_auth_check(client, error);
+}
+
 void client_free(struct client *client) {
     http_free(client->http);
+    EVP_PKEY_free(client->key);
+    EVP_PKEY_free(client->dpop_key);
+    free(client->dpop_nonce);
     jv_free(client->metadata);
     jv_free(client->jwks);
 }
@@ -83,26 +115,9 @@ static bool fetch_json(struct client *client, const char *url, jv *object, struc
     return good;
 }
 
-/* Post where it is offered, since not every server decodes what basic encodes. Basic is what the
- * specification implies where nothing is said (Discovery §3). */
-static const char *choose_authentication(jv metadata) {
-    const char *choice = "client_secret_basic";
-    jv methods = json_get(metadata, "token_endpoint_auth_methods_supported");
-    if (jv_get_kind(methods) == JV_KIND_ARRAY) {
-        jv_array_foreach(methods, i, method) {
-            const char *name = json_value_string(method);
-            if (name != NULL && strcmp(name, "client_secret_post") == 0)
-                choice = "client_secret_post";
-            jv_free(method);
-        }
-    }
-    jv_free(methods);
-    return choice;
-}
-
 bool client_discover(struct client *client, struct error *error) {
     if (jv_is_valid(client->metadata))
-        return true;
+        return client->id == NULL || client_auth_choose(client, error);
     jv metadata;
     size_t size = strlen(client->issuer);
     size -= size > 0 && client->issuer[size - 1] == '/';
@@ -120,13 +135,15 @@ bool client_discover(struct client *client, struct error *error) {
         return false;
     }
     client->metadata = metadata;
-    if (client->authentication == NULL)
-        client->authentication = choose_authentication(metadata);
-    return true;
+    return client->id == NULL || client_auth_choose(client, error);
 }
 
 const char *client_endpoint(const struct client *client, const char *name, struct error *error) {
-    const char *url = json_string(client->metadata, name);
+    jv aliases = json_get(client->metadata, "mtls_endpoint_aliases");
+    const char *url = client->has_certificate ? json_string(aliases, name) : NULL;
+    jv_free(aliases); /* the metadata still hold it */
+    if (url == NULL)
+        url = json_string(client->metadata, name);
     if (url == NULL) {
         fail(error, STATUS_CONFIG, "%s: its metadata has no %s; does it offer CIBA to clients?",
              client->issuer, name);
@@ -149,26 +166,51 @@ bool client_fetch_keys(struct client *client, bool again, struct error *error) {
     return true;
 }
 
-void client_message(const struct client *client, const char *url, char *form,
-                    struct client_message *message) {
+jv client_claims(const struct client *client) {
+    double now = floor(clock_now());
+    char *id = random_name(24);
+    jv claims = json_set_string(jv_object(), "iss", client->id);
+    claims = json_set_string(claims, "aud", client->assertion_audience);
+    claims = json_set(claims, "iat", jv_number(now));
+    claims = json_set(claims, "exp", jv_number(now + ASSERTION_SECONDS));
+    claims = json_set_string(claims, "jti", id);
+    free(id);
+    return claims;
+}
+
+char *client_sign(const struct client *client, jv claims, const char *type, struct error *error) {
+    jv header = json_set_string(jv_object(), "typ", type);
+    header = json_set_string(header, "kid", client->key_id);
+    char *jwt = jws_sign(header, claims, client->key_algorithm, client->key, error);
+    jv_free(claims);
+    return jwt;
+}
+
+bool client_message(const struct client *client, const char *url, char *form, bool dpop,
+                    struct client_message *message, struct error *error) {
     *message = (struct client_message){.form = form};
-    if (strcmp(client->authentication, "client_secret_post") == 0) {
-        message->form = form_add(message->form, "client_id", client->id);
-        message->form = form_add(message->form, "client_secret", client->secret);
-    } else {
-        message->user = form_encode(client->id);
-        message->password = form_encode(client->secret);
+    bool good = client_auth_apply(client, message, error);
+    if (good && dpop && client->dpop_key != NULL) {
+        message->dpop = dpop_header(client->dpop_key, "POST", url, client->dpop_nonce, NULL, error);
+        good = message->dpop != NULL;
+    }
+    if (!good) {
+        client_message_free(message);
+        return false;
     }
     message->request = (struct http_request){.method = "POST",
                                              .url = url,
                                              .body = message->form,
                                              .content_type = "application/x-www-form-urlencoded",
                                              .user = message->user,
-                                             .password = message->password};
+                                             .password = message->password,
+                                             .headers = {message->dpop}};
+    return true;
 }
 
 void client_message_free(struct client_message *message) {
     free(message->form);
     free(message->user);
     free(message->password);
+    free(message->dpop);
 }

@@ -224,6 +224,8 @@ static size_t receive_header(char *line, size_t one, size_t count, void *data) {
         answer->retry_after = parse_retry_after(value);
     } else if (size > 13 && strncasecmp(line, "x-request-id:", 13) == 0) {
         keep_trimmed(answer->request_id, sizeof answer->request_id, line + 13, size - 13);
+    } else if (size > 11 && strncasecmp(line, "dpop-nonce:", 11) == 0) {
+        keep_trimmed(answer->dpop_nonce, sizeof answer->dpop_nonce, line + 11, size - 11);
     }
     return size;
 }
@@ -255,6 +257,21 @@ static const char *standard_reason(long status) {
     return "";
 }
 
+/* The certificate that the client shows (RFC 8705). */
+static void set_client_certificate(const struct http_settings *settings, CURL *easy) {
+    if (settings->cert == NULL)
+        return;
+    size_t size = strlen(settings->cert);
+    bool pkcs12 = (size > 4 && strcmp(settings->cert + size - 4, ".p12") == 0) ||
+                  (size > 4 && strcmp(settings->cert + size - 4, ".pfx") == 0);
+    curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, pkcs12 ? "P12" : "PEM");
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert);
+    if (!pkcs12)
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key ? settings->key : settings->cert);
+    if (settings->key_password != NULL)
+        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, settings->key_password);
+}
+
 static void set_limits(struct http *http, CURL *easy) {
     double connect = http->settings.connect_timeout, all = http->settings.max_time;
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((connect > 0 ? connect : 10) * 1000));
@@ -262,6 +279,7 @@ static void set_limits(struct http *http, CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    set_client_certificate(&http->settings, easy);
     if (http->ca_file != NULL || http->ca_dir != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
         curl_easy_setopt(easy, CURLOPT_CAPATH, http->ca_dir);
@@ -296,6 +314,8 @@ static void set_request(struct http_transfer *transfer, const struct http_reques
     add_header(transfer, must_copy("Accept: application/json"));
     if (request->bearer != NULL)
         add_header(transfer, must_format("Authorization: Bearer %s", request->bearer));
+    if (request->dpop_token != NULL)
+        add_header(transfer, must_format("Authorization: DPoP %s", request->dpop_token));
     for (size_t i = 0; i < sizeof request->headers / sizeof *request->headers; i++)
         if (request->headers[i] != NULL)
             add_header(transfer, must_copy(request->headers[i]));
@@ -375,6 +395,10 @@ static void describe_failure(struct http_transfer *transfer, CURLcode code) {
     } else if (code == CURLE_SEND_FAIL_REWIND) {
         snprintf(answer->why, sizeof answer->why, "%s: the connection was closed without an answer",
                  transfer->host);
+    } else if (code == CURLE_SSL_CERTPROBLEM) {
+        answer->exit_status = STATUS_CONFIG;
+        snprintf(answer->why, sizeof answer->why, "%s: --cert or --key cannot be used: %s",
+                 transfer->host, why);
     } else if (code == CURLE_SSL_CACERT_BADFILE) {
         answer->exit_status = STATUS_NO_FILE;
         snprintf(answer->why, sizeof answer->why, "the CA certificates cannot be read: %s", why);
@@ -461,33 +485,4 @@ bool http_wait(struct http *http, const int *descriptors, unsigned count, double
     curl_multi_poll(http->multi, watched, count, (int)(wait * 1000 + 0.999), NULL);
     perform(http);
     return take_finished(http, NULL, owner, answer);
-}
-
-char *form_encode(const char *text) {
-    static const char hex[] = "0123456789ABCDEF";
-    char *coded = must_alloc(3 * strlen(text) + 1), *to = coded;
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (isalnum(c) || strchr("-._*", c) != NULL) {
-            *to++ = *text;
-        } else if (c == ' ') {
-            *to++ = '+';
-        } else {
-            *to++ = '%';
-            *to++ = hex[c >> 4];
-            *to++ = hex[c & 15];
-        }
-    }
-    return coded;
-}
-
-char *form_add(char *form, const char *name, const char *value) {
-    if (value == NULL)
-        return form;
-    char *coded = form_encode(value);
-    char *longer =
-        must_format("%s%s%s=%s", form != NULL ? form : "", form != NULL ? "&" : "", name, coded);
-    free(coded);
-    free(form);
-    return longer;
 }

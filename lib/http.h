@@ -18,24 +18,23 @@ struct http;
 /* How a client is set up. Zero or NULL stands for the default. */
 struct http_settings {
     const char *cacert;     /* file of the only CAs trusted; default: see http_new */
+    const char *cert, *key; /* the client's certificate and key, PEM or PKCS#12; default: none */
+    const char *key_password;
     double connect_timeout; /* seconds, default 10 */
     double max_time;        /* seconds for the whole exchange, default 60 */
 };
 
 /* The options of http_settings for a command's table. */
-#define HTTP_OPTIONS(settings)                                                                     \
-    {0,           "cacert",           "FILE",                                                      \
-     OPTION_TEXT, &(settings).cacert, "trust the CA certificates in FILE only"},                   \
-        {0,                                                                                        \
-         "connect-timeout",                                                                        \
-         "SECONDS",                                                                                \
-         OPTION_SECONDS,                                                                           \
-         &(settings).connect_timeout,                                                              \
-         "limit for connecting (10)"},                                                             \
-    {                                                                                              \
-        0, "max-time", "SECONDS", OPTION_SECONDS, &(settings).max_time,                            \
-            "limit for one whole request (60)"                                                     \
-    }
+/* clang-format off */
+#define HTTP_OPTIONS(settings) \
+    {0, "cacert", "FILE", OPTION_TEXT, &(settings).cacert, "trust the CA certificates in FILE only"}, \
+    {0, "cert", "FILE", OPTION_TEXT, &(settings).cert, "show this certificate, PEM or PKCS#12"}, \
+    {0, "key", "FILE", OPTION_TEXT, &(settings).key, "its key, PEM, if it is not in --cert"}, \
+    {0, "connect-timeout", "SECONDS", OPTION_SECONDS, &(settings).connect_timeout, \
+     "limit for connecting (10)"}, \
+    {0, "max-time", "SECONDS", OPTION_SECONDS, &(settings).max_time, \
+     "limit for one whole request (60)"}
+/* clang-format on */
 
 /* Nothing is opened or read until the first request. CAs: settings->cacert and no others; else
  * those of `ca_file` and `ca_dir` (SSL_CERT_FILE, SSL_CERT_DIR), as far as given; else a hashed
@@ -51,6 +50,7 @@ struct http_request {
     const char *body;            /* NULL for none */
     const char *content_type;    /* of the body */
     const char *bearer;          /* for `Authorization: Bearer`, NULL for none */
+    const char *dpop_token;      /* for `Authorization: DPoP`, NULL for none */
     const char *user, *password; /* for Basic, NULL for none */
     const char *headers[4];      /* more header lines, up to a NULL */
 };
@@ -66,10 +66,11 @@ struct http_answer {
     long status;
     char *body; /* with a 0 byte after the last; freed by http_answer_free */
     size_t size;
-    char reason[64];     /* the reason phrase, or the standard one where HTTP/2 sends none */
-    char why[400];       /* for the last two outcomes: what failed, on what host */
-    double retry_after;  /* seconds from now (RFC 9110 §10.2.3), -1 if not said */
-    char request_id[80]; /* x-request-id, empty if none */
+    char reason[64];      /* the reason phrase, or the standard one where HTTP/2 sends none */
+    char why[400];        /* for the last two outcomes: what failed, on what host */
+    double retry_after;   /* seconds from now (RFC 9110 §10.2.3), -1 if not said */
+    char request_id[80];  /* x-request-id, empty if none */
+    char dpop_nonce[300]; /* what the next DPoP proof must have (RFC 9449 §8), empty if not said */
 };
 
 void http_answer_free(struct http_answer *answer);
@@ -95,12 +96,5 @@ void http_abandon(struct http *http, void (*gone)(void *owner));
 /* Whether the URL is one that would be asked: https, or http to localhost, 127.0.0.0/8 or [::1];
  * with a host, without user and password. False and an error with status 78. */
 bool http_url_allowed(const char *url, struct error *error);
-
-/* The text in application/x-www-form-urlencoded; the caller frees. */
-char *form_encode(const char *text);
-
-/* Appends `name=value` to a form, which is freed, or begins one where it is NULL. Does nothing
- * where the value is NULL. The caller frees what is returned. */
-char *form_add(char *form, const char *name, const char *value);
 
 #endif

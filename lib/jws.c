@@ -5,6 +5,7 @@
 #include "jwk.h"
 
 #include <openssl/ecdsa.h>
+#include <openssl/hmac.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,31 +232,64 @@ static char *encode_json(jv value) {
     return coded;
 }
 
-char *jws_sign(jv header, jv payload, const char *alg, EVP_PKEY *key, struct error *error) {
-    const struct algorithm *algorithm = find_algorithm(alg);
-    jv jwk = jwk_of_key(key, error);
-    bool fits = jv_is_valid(jwk) && algorithm != NULL && json_is(jwk, "kty", algorithm->key_type) &&
-                (algorithm->curve == NULL || json_is(jwk, "crv", algorithm->curve));
-    jv_free(jwk);
-    if (!fits) {
-        jv_free(header);
-        fail(error, STATUS_CONFIG, "the key does not fit the algorithm %.20s", alg);
-        return NULL;
-    }
-    header = json_set_string(header, "alg", alg);
+/* "HEADER.PAYLOAD", what is signed. */
+static char *signing_input(jv header, jv payload) {
     char *coded_header = encode_json(header), *coded_payload = encode_json(payload);
     char *input = must_format("%s.%s", coded_header, coded_payload);
-    char *signature = sign_text(input, algorithm, key), *compact = NULL;
-    if (signature != NULL)
-        compact = must_format("%s.%s", input, signature);
-    else
-        fail(error, STATUS_CONFIG, "the key cannot sign with %.20s", alg);
-    jv_free(header);
     free(coded_header);
     free(coded_payload);
+    return input;
+}
+
+/* Takes the header and frees the two texts. */
+static char *put_together(jv header, char *input, char *signature) {
+    char *compact = signature != NULL ? must_format("%s.%s", input, signature) : NULL;
+    jv_free(header);
     free(input);
     free(signature);
     return compact;
+}
+
+static bool key_fits_algorithm(EVP_PKEY *key, const struct algorithm *algorithm) {
+    struct error ignored;
+    jv jwk = jwk_of_key(key, &ignored);
+    bool fits = jv_is_valid(jwk) && algorithm != NULL && json_is(jwk, "kty", algorithm->key_type) &&
+                (algorithm->curve == NULL || json_is(jwk, "crv", algorithm->curve));
+    jv_free(jwk);
+    return fits;
+}
+
+const char *jws_algorithm_for(EVP_PKEY *key) {
+    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++)
+        if (key_fits_algorithm(key, &algorithms[i]))
+            return algorithms[i].name;
+    return "";
+}
+
+char *jws_sign(jv header, jv payload, const char *alg, EVP_PKEY *key, struct error *error) {
+    const struct algorithm *algorithm = find_algorithm(alg);
+    if (!key_fits_algorithm(key, algorithm)) {
+        jv_free(header);
+        fail(error, STATUS_CONFIG, "the key does not fit the algorithm '%.20s'", alg);
+        return NULL;
+    }
+    header = json_set_string(header, "alg", alg);
+    char *input = signing_input(header, payload);
+    char *signature = sign_text(input, algorithm, key);
+    if (signature == NULL)
+        fail(error, STATUS_CONFIG, "the key cannot sign with %.20s", alg);
+    return put_together(header, input, signature);
+}
+
+char *jws_sign_secret(jv header, jv payload, const char *secret) {
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    header = json_set_string(header, "alg", "HS256");
+    char *input = signing_input(header, payload);
+    if (HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)input, strlen(input),
+             mac, &size) == NULL)
+        out_of_memory();
+    return put_together(header, input, base64url_encode(mac, size));
 }
 
 char *jws_half_hash(const struct jws *jws, const char *text) {

@@ -41,6 +41,14 @@ enum jws_verdict jws_verify(const struct jws *jws, jv jwks, struct error *error)
  * NULL and an error with status 78 if the key does not fit the algorithm. */
 char *jws_sign(jv header, jv payload, const char *alg, EVP_PKEY *key, struct error *error);
 
+/* The algorithm that goes with a key where none is named: RS256, ES256, ES384, ES512 or EdDSA; ""
+ * if there is none. */
+const char *jws_algorithm_for(EVP_PKEY *key);
+
+/* A compact JWS with HS256 (RFC 7518 §3.2), for client_secret_jwt only; the header is taken, the
+ * caller frees. */
+char *jws_sign_secret(jv header, jv payload, const char *secret);
+
 /* The half of a digest that at_hash and rt_hash are made of (OIDC Core §3.1.3.6), by the hash of
  * the JWS's algorithm; the caller frees. */
 char *jws_half_hash(const struct jws *jws, const char *text);

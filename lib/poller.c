@@ -231,7 +231,7 @@ static void wait_again(struct poller *poller, struct wait *wait, jv call, double
     jv authorization = json_get(call, "authorization");
     authorization = json_set(authorization, "next_poll_at", jv_number(wait->due));
     put_call(wait, json_set(call, "authorization", authorization));
-    if (poller->once)
+    if (poller->once && seconds > 0)
         end_wait(poller, wait);
     else
         heap_push(poller, wait);
@@ -250,7 +250,9 @@ static void take_answer(struct poller *poller, struct wait *wait,
         end_wait(poller, wait);
         return;
     }
-    if (next == CIBA_TROUBLE) {
+    if (next == CIBA_AGAIN && wait->troubles++ == 0) {
+        seconds = 0;
+    } else if (next == CIBA_TROUBLE || next == CIBA_AGAIN) {
         remark(call_id(call), "%s; trying again", error.text);
         seconds = backoff(seconds, wait->troubles++);
         seconds = answer->retry_after > seconds && answer->retry_after <= 3600 ? answer->retry_after
@@ -312,6 +314,8 @@ static bool send_due(struct poller *poller) {
             poller->under_way++;
             client_message_free(&message);
         } else {
+            complain(call_id(call), "%s", error.text);
+            wait->owner->status = status_worse(wait->owner->status, error.status);
             end_wait(poller, wait);
         }
         jv_free(call);

@@ -278,7 +278,7 @@ END
   openssl genrsa -out right.pem 2048 2> /dev/null
   openssl genrsa -out wrong.pem 2048 2> /dev/null
   base64url() { base64 -w0 | tr '+/' '-_' | tr -d =; }
-  n=$(openssl rsa -in right.pem -noout -modulus | cut -d= -f2 | xxd -r -p | base64url)
+  n=$(openssl rsa -in right.pem -noout -modulus | cut -d= -f2 | basenc -d --base16 | base64url)
   jwks="{keys:[{kty:\"RSA\",kid:\"k\",n:\"$n\",e:\"AQAB\"}]}"
   # a token signed with openssl: signed KEY HEADER CLAIMS
   signed() {

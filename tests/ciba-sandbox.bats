@@ -47,7 +47,7 @@ post() { curl -s -o body -w '%{http_code}' "$@"; }
 }
 
 @test "at a terminal the user is asked there" {
-  command -v script > /dev/null || skip "script is not installed"
+  script -qec true /dev/null > /dev/null 2>&1 || skip "there is no pseudo-terminal, or no script(1)"
   cat > ask.sh <<'END'
 ciba-authorize -n -m 'Deploy release 42' | ciba-poll -q; echo "status $?"
 END
