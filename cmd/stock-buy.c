@@ -2,10 +2,12 @@
 #include "call.h"
 #include "config.h"
 #include "documents.h"
+#include "dpop.h"
 #include "executor.h"
 #include "filter.h"
 #include "http.h"
 #include "json.h"
+#include "key_file.h"
 #include "options.h"
 
 #include <ctype.h>
@@ -17,7 +19,7 @@ enum { TICKER_LIMIT = 15 };
 
 static struct {
     bool describe, verbose;
-    const char *name, *url, *env_file;
+    const char *name, *url, *env_file, *dpop_key;
     struct http_settings http;
 } given = {.name = "buy"};
 
@@ -25,6 +27,8 @@ static const struct option_spec options[] = {
     {0, "describe", NULL, OPTION_FLAG, &given.describe, "print the tool's definition"},
     {0, "name", "NAME", OPTION_TEXT, &given.name, "the tool's name (buy)"},
     {0, "url", "URL", OPTION_TEXT, &given.url, "where orders are posted (STOCK_API_URL)"},
+    {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
+     "the key that tokens are bound to (DPoP)"},
     {'e', "env-file", "FILE", OPTION_TEXT, &given.env_file, "read settings from FILE too"},
     HTTP_OPTIONS(given.http),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
@@ -38,6 +42,7 @@ static const struct command command = {"stock-buy",
 
 struct job {
     const char *url;
+    EVP_PKEY *dpop_key; /* NULL for none */
     struct http *http;
 };
 
@@ -117,13 +122,24 @@ static jv invalid_order(jv call, const char *why, int *status) {
     return result;
 }
 
-static jv place_order(void *context, jv call, const char *access_token, int *status) {
-    const struct job *job = context;
-    struct error error;
-    jv order;
-    if (!make_order(call, &order, &error))
-        return invalid_order(call, error.text, status);
-    char *body = json_text(order), *key = executor_idempotency_key(call);
+/* One POST, with the proof of the key that the token is bound to, if it is. */
+static bool post_order(const struct job *job, struct http_request request, const char *access_token,
+                       const char *nonce, struct http_answer *answer, struct error *error) {
+    char *proof = dpop_header(job->dpop_key, "POST", job->url, nonce, access_token, error);
+    if (proof == NULL)
+        return false;
+    request.bearer = NULL;
+    request.dpop_token = access_token;
+    request.headers[1] = proof;
+    http_call(job->http, &request, answer);
+    free(proof);
+    return true;
+}
+
+/* Sends the order; a second time where the API has refused the first for want of its own nonce (RFC
+ * 9449 §9). */
+static void send_order(const struct job *job, jv call, const char *access_token, const char *body,
+                       const char *key, struct http_answer *answer) {
     char *header = must_format("Idempotency-Key: %s", key);
     struct http_request request = {.method = "POST",
                                    .url = job->url,
@@ -131,9 +147,35 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
                                    .content_type = "application/json",
                                    .bearer = access_token,
                                    .headers = {header}};
+    struct error error;
+    if (!executor_token_is_dpop(call)) {
+        http_call(job->http, &request, answer);
+    } else {
+        bool made = post_order(job, request, access_token, NULL, answer, &error);
+        if (made && answer->status == 401 && answer->dpop_nonce[0] != '\0') {
+            char *nonce = must_copy(answer->dpop_nonce);
+            http_answer_free(answer);
+            made = post_order(job, request, access_token, nonce, answer, &error);
+            free(nonce);
+        }
+        if (!made) {
+            *answer = (struct http_answer){.outcome = HTTP_NOT_SENT, .exit_status = error.status};
+            memcpy(answer->why, error.text, sizeof answer->why - 1);
+        }
+    }
+    free(header);
+}
+
+static jv place_order(void *context, jv call, const char *access_token, int *status) {
+    const struct job *job = context;
+    struct error error;
+    jv order;
+    if (!make_order(call, &order, &error))
+        return invalid_order(call, error.text, status);
+    char *body = json_text(order), *key = executor_idempotency_key(call);
     struct http_answer answer;
     jv result = jv_invalid();
-    http_call(job->http, &request, &answer);
+    send_order(job, call, access_token, body, key, &answer);
     if (answer.outcome == HTTP_ANSWERED) {
         result = read_answer(call, &answer, status);
     } else {
@@ -147,7 +189,6 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
         *status = status_worse(*status, answer.exit_status);
     }
     http_answer_free(&answer);
-    free(header);
     free(key);
     free(body);
     jv_free(order);
@@ -155,7 +196,8 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
 }
 
 static jv buy(void *context, jv document, int *status) {
-    struct executor executor = {given.name, place_order, context};
+    struct job *job = context;
+    struct executor executor = {given.name, job->dpop_key != NULL, place_order, job};
     return filter_calls(document, executor_call, &executor, status);
 }
 
@@ -175,13 +217,16 @@ static bool configure(struct job *job, struct error *error) {
     job->url = config_get(given.url, "STOCK_API_URL", NULL);
     if (job->url == NULL)
         return fail(error, STATUS_CONFIG, "no stock API: set STOCK_API_URL, or --url");
+    if (given.dpop_key != NULL &&
+        (job->dpop_key = key_file_load(given.dpop_key, NULL, error)) == NULL)
+        return false;
     job->http = http_new(&given.http, config_get(NULL, "SSL_CERT_FILE", NULL),
                          config_get(NULL, "SSL_CERT_DIR", NULL));
     return http_url_allowed(job->url, error);
 }
 
 int main(int argc, char **argv) {
-    struct job job = {NULL, NULL};
+    struct job job = {NULL, NULL, NULL};
     struct error error;
     int status, first = options_parse(&command, argc, argv);
     if (first < argc)
@@ -196,6 +241,7 @@ int main(int argc, char **argv) {
         complain(NULL, "%s", error.text);
         status = error.status;
     }
+    EVP_PKEY_free(job.dpop_key);
     http_free(job.http);
     return status;
 }

@@ -14,7 +14,7 @@
 
 static struct {
     bool verbose;
-    const char *name, *describe_from;
+    const char *name, *describe_from, *dpop_key;
     double timeout;
     long limit;
 } given = {.limit = 1 << 20};
@@ -23,6 +23,8 @@ static const struct option_spec options[] = {
     {0, "name", "NAME", OPTION_TEXT, &given.name, "the tool's name"},
     {0, "describe-from", "FILE", OPTION_TEXT, &given.describe_from,
      "print the tool's definition in FILE"},
+    {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
+     "take tokens bound to this key; PROGRAM proves it"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "kill PROGRAM after this (never)"},
     {0, "limit", "BYTES", OPTION_COUNT, &given.limit, "kill it beyond this output (1048576)"},
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
@@ -57,6 +59,7 @@ static jv run(void *context, jv call, const char *access_token, int *status) {
     struct process process = {.argv = argv,
                               .input = input,
                               .token = access_token,
+                              .dpop_key = executor_token_is_dpop(call) ? given.dpop_key : NULL,
                               .timeout = given.timeout,
                               .output_limit = (size_t)given.limit};
     jv_free(arguments);
@@ -81,7 +84,7 @@ static jv run(void *context, jv call, const char *access_token, int *status) {
 }
 
 static jv run_calls(void *context, jv document, int *status) {
-    struct executor executor = {given.name, run, context};
+    struct executor executor = {given.name, given.dpop_key != NULL, run, context};
     return filter_calls(document, executor_call, &executor, status);
 }
 

@@ -90,8 +90,17 @@ static bool is_bearer_syntax(const char *token) {
     return *token != '\0' && strspn(token, allowed) == strlen(token);
 }
 
+bool executor_token_is_dpop(jv call) {
+    jv token = json_get(call, "token");
+    const char *type = json_string(token, "token_type");
+    bool is_dpop = type != NULL && strcasecmp(type, "DPoP") == 0;
+    jv_free(token);
+    return is_dpop;
+}
+
 /* Whether the approval may be used for this call. */
-static bool approval_holds(jv call, jv authorization, jv token, struct error *error) {
+static bool approval_holds(const struct executor *executor, jv call, jv authorization, jv token,
+                           struct error *error) {
     const char *access_token = json_string(token, "access_token");
     const char *type = json_string(token, "token_type");
     double expires_at;
@@ -101,8 +110,11 @@ static bool approval_holds(jv call, jv authorization, jv token, struct error *er
         return fail(error, STATUS_INPUT, "it is approved but has no access token");
     if (!is_bearer_syntax(access_token))
         return fail(error, STATUS_INPUT, "its access token has characters that no token has");
-    if (type == NULL || strcasecmp(type, "Bearer") != 0)
-        return fail(error, STATUS_INPUT, "its token is not of the type Bearer");
+    bool is_dpop = executor_token_is_dpop(call);
+    if (is_dpop && !executor->proves_key)
+        return fail(error, STATUS_CONFIG, "its token is bound to a key; --dpop-key names that");
+    if (!is_dpop && (type == NULL || strcasecmp(type, "Bearer") != 0))
+        return fail(error, STATUS_INPUT, "its token is neither of the type Bearer nor DPoP");
     if (json_number(token, "expires_at", &expires_at) && expires_at <= clock_now())
         return fail(error, STATUS_NO, "its access token has expired; ask the user again");
     if (!token_details_agree(authorization, token, access_token))
@@ -143,7 +155,7 @@ static jv execute_approved(const struct executor *executor, jv call, int *status
     jv authorization = json_get(call, "authorization"), token = json_get(call, "token");
     struct error error;
     jv result;
-    if (approval_holds(call, authorization, token, &error)) {
+    if (approval_holds(executor, call, authorization, token, &error)) {
         result =
             executor->work(executor->context, call, json_string(token, "access_token"), status);
     } else {

@@ -5,6 +5,7 @@
 #include "error.h"
 
 #include <jv.h>
+#include <stdbool.h>
 
 /* Executes one call: `arguments` and `access_token` are sound, the call is what was approved.
  * Returns the result; invalid if it is not known whether it was done, or if it was not done and may
@@ -13,9 +14,13 @@ typedef jv (*executor_work)(void *context, jv call, const char *access_token, in
 
 struct executor {
     const char *tool; /* the calls of this name */
+    bool proves_key;  /* tokens of the type DPoP are taken too: `work` proves the key */
     executor_work work;
     void *context;
 };
+
+/* Whether the token of the call is bound to a key (RFC 9449). */
+bool executor_token_is_dpop(jv call);
 
 /* A call_step (filter.h) whose context is a struct executor. Calls of other names and calls with a
  * result pass. A denied, expired or failed one gets the refusal as its result. An approved one is

@@ -1,46 +1,10 @@
 #include "id_token.h"
 
 #include "json.h"
+#include "jwt.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* aud is a string or an array of strings. */
-static bool audience_has(jv payload, const char *client_id, int *count) {
-    jv audience = json_get(payload, "aud");
-    bool found = false;
-    *count = 1;
-    if (jv_get_kind(audience) == JV_KIND_ARRAY) {
-        *count = jv_array_length(jv_copy(audience));
-        jv_array_foreach(audience, i, one) {
-            const char *name = json_value_string(one);
-            found = found || (name != NULL && strcmp(name, client_id) == 0);
-            jv_free(one);
-        }
-    } else {
-        const char *name = json_value_string(audience);
-        found = name != NULL && strcmp(name, client_id) == 0;
-    }
-    jv_free(audience);
-    return found;
-}
-
-static bool times_hold(jv payload, double now, struct error *error) {
-    double expires, issued, not_before;
-    if (!json_number(payload, "exp", &expires))
-        return fail(error, STATUS_PROTOCOL, "it has no 'exp'");
-    if (expires <= now - CLOCK_SKEW_SECONDS)
-        return fail(error, STATUS_PROTOCOL, "it has expired ('exp' is %.0f s ago)", now - expires);
-    if (!json_number(payload, "iat", &issued))
-        return fail(error, STATUS_PROTOCOL, "it has no 'iat'");
-    if (issued > now + CLOCK_SKEW_SECONDS)
-        return fail(error, STATUS_PROTOCOL,
-                    "it is from the future ('iat' in %.0f s); is the clock right?", issued - now);
-    if (json_has(payload, "nbf") &&
-        (!json_number(payload, "nbf", &not_before) || not_before > now + CLOCK_SKEW_SECONDS))
-        return fail(error, STATUS_PROTOCOL, "it is not valid yet ('nbf')");
-    return true;
-}
 
 bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *facts,
                           struct error *error) {
@@ -51,11 +15,11 @@ bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *
         return fail(error, STATUS_PROTOCOL, "its payload is not a JSON object");
     if (!json_is(payload, "iss", facts->issuer))
         return fail(error, STATUS_PROTOCOL, "its 'iss' is not %s", facts->issuer);
-    if (!audience_has(payload, facts->client_id, &audiences))
+    if (!jwt_audience_has(payload, facts->client_id, &audiences))
         return fail(error, STATUS_PROTOCOL, "its 'aud' is not this client");
     if (json_has(payload, "azp") ? !json_is(payload, "azp", facts->client_id) : audiences > 1)
         return fail(error, STATUS_PROTOCOL, "its 'azp' is not this client");
-    if (!times_hold(payload, facts->now, error))
+    if (!jwt_times_hold(payload, facts->now, error))
         return false;
     if (json_string(payload, "sub") == NULL)
         return fail(error, STATUS_PROTOCOL, "it has no 'sub'");

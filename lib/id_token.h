@@ -8,8 +8,6 @@
 
 #include <stdbool.h>
 
-enum { CLOCK_SKEW_SECONDS = 60 };
-
 /* What the token must agree with; NULL for what is not known. */
 struct id_token_facts {
     const char *issuer, *client_id;

@@ -21,6 +21,8 @@ static void set_up_child(const struct process *process, const int *in, const int
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
         unsetenv(secrets[i]);
     setenv("ACCESS_TOKEN", process->token, 1);
+    if (process->dpop_key != NULL)
+        setenv("DPOP_KEY_FILE", process->dpop_key, 1);
     signal(SIGPIPE, SIG_DFL);
 }
 

@@ -8,11 +8,12 @@
 #include <stddef.h>
 
 struct process {
-    char *const *argv;   /* up to a NULL; argv[0] is looked up in PATH, no shell is involved */
-    const char *input;   /* what it reads on stdin */
-    const char *token;   /* what it finds in $ACCESS_TOKEN */
-    double timeout;      /* seconds, 0 for none; then its process group is killed */
-    size_t output_limit; /* bytes of stdout; beyond it, its process group is killed */
+    char *const *argv;    /* up to a NULL; argv[0] is looked up in PATH, no shell is involved */
+    const char *input;    /* what it reads on stdin */
+    const char *token;    /* what it finds in $ACCESS_TOKEN */
+    const char *dpop_key; /* what it finds in $DPOP_KEY_FILE if the token is bound to it, or NULL */
+    double timeout;       /* seconds, 0 for none; then its process group is killed */
+    size_t output_limit;  /* bytes of stdout; beyond it, its process group is killed */
 };
 
 struct process_end {

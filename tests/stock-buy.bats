@@ -87,7 +87,7 @@ del(.calls[0].token)~65~no access token
 .calls[0].token.access_token = ""~65~characters that no token has
 .calls[0].token.access_token = "a\r\nX: y"~65~characters that no token has
 .calls[0].token.access_token = 1~65~no access token
-.calls[0].token.token_type = "DPoP"~65~not of the type Bearer
+.calls[0].token.token_type = "DPoP"~78~bound to a key
 .calls[0].token.expires_at = 1~1~has expired
 .calls[0].token.authorization_details[0].qty = 4~65~not what was asked
 .calls[0].token.authorization_details += [{type:"x"}]~65~not what was asked

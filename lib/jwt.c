@@ -1,0 +1,41 @@
+#include "jwt.h"
+
+#include "json.h"
+
+#include <string.h>
+
+bool jwt_audience_has(jv payload, const char *wanted, int *count) {
+    jv audience = json_get(payload, "aud");
+    bool found = false;
+    *count = 1;
+    if (jv_get_kind(audience) == JV_KIND_ARRAY) {
+        *count = jv_array_length(jv_copy(audience));
+        jv_array_foreach(audience, i, one) {
+            const char *name = json_value_string(one);
+            found = found || (name != NULL && strcmp(name, wanted) == 0);
+            jv_free(one);
+        }
+    } else {
+        const char *name = json_value_string(audience);
+        found = name != NULL && strcmp(name, wanted) == 0;
+    }
+    jv_free(audience);
+    return found;
+}
+
+bool jwt_times_hold(jv payload, double now, struct error *error) {
+    double expires, issued, not_before;
+    if (!json_number(payload, "exp", &expires))
+        return fail(error, STATUS_PROTOCOL, "it has no 'exp'");
+    if (expires <= now - CLOCK_SKEW_SECONDS)
+        return fail(error, STATUS_PROTOCOL, "it has expired ('exp' is %.0f s ago)", now - expires);
+    if (!json_number(payload, "iat", &issued))
+        return fail(error, STATUS_PROTOCOL, "it has no 'iat'");
+    if (issued > now + CLOCK_SKEW_SECONDS)
+        return fail(error, STATUS_PROTOCOL,
+                    "it is from the future ('iat' in %.0f s); is the clock right?", issued - now);
+    if (json_has(payload, "nbf") &&
+        (!json_number(payload, "nbf", &not_before) || not_before > now + CLOCK_SKEW_SECONDS))
+        return fail(error, STATUS_PROTOCOL, "it is not valid yet ('nbf')");
+    return true;
+}
