@@ -6,6 +6,7 @@
 #include "filter.h"
 #include "json.h"
 #include "options.h"
+#include "spool.h"
 #include "template.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 static struct {
     bool null_input, verbose;
     const char *user, *login_hint, *login_hint_token_file, *id_token_hint_file;
-    const char *message, *scope, *audience, *details, *acr_values, *user_code_file;
+    const char *notify, *message, *scope, *audience, *details, *acr_values, *user_code_file;
     bool is_signed;
     long expiry;
     struct option_list tools, resources, parameters;
@@ -43,6 +44,8 @@ static const struct option_spec options[] = {
     {0, "param", "NAME=VALUE", OPTION_LIST, &given.parameters,
      "a provider's own parameter; may be repeated"},
     {0, "signed", NULL, OPTION_FLAG, &given.is_signed, "sign the request (--client-key-file)"},
+    {0, "notify", "DIR", OPTION_TEXT, &given.notify,
+     "be notified (ping, push) through the spool DIR"},
     {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
     {0, "tool", "NAME", OPTION_LIST, &given.tools, "only calls of this tool; may be repeated"},
     CLIENT_OPTIONS(given.client),
@@ -217,6 +220,26 @@ static bool is_chosen(jv call) {
     return chosen;
 }
 
+/* Asks; with --notify the token for the notification is made, and expected, first. Takes the call.
+ */
+static jv ask(struct job *job, struct ciba_question *question, jv call, struct error *error) {
+    char *token = NULL, *digest = NULL;
+    bool ready = true;
+    if (given.notify != NULL) {
+        token = random_name(32);
+        digest = digest_of(token, strlen(token));
+        ready = spool_expect(given.notify, digest, error);
+        question->notification_token = token;
+    }
+    call = ready ? ciba_ask(&job->client, question, call, error)
+                 : call_settle(call, "failed", "misconfigured", error->text);
+    if (digest != NULL && call_state(call) != CALL_PENDING)
+        spool_forget(given.notify, digest);
+    free(token);
+    free(digest);
+    return call;
+}
+
 static jv authorize_call(void *context, jv call, int *status) {
     struct job *job = context;
     struct error error = {STATUS_DONE, ""};
@@ -227,7 +250,7 @@ static jv authorize_call(void *context, jv call, int *status) {
         struct ciba_question question = job->question;
         question.binding_message = json_value_string(message);
         question.authorization_details = details;
-        call = ciba_ask(&job->client, &question, call, &error);
+        call = ask(job, &question, call, &error);
     } else {
         call = call_settle(call, "failed", "invalid_message", error.text);
     }

@@ -3,6 +3,7 @@
 #include "documents.h"
 #include "options.h"
 #include "poller.h"
+#include "spool.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -11,17 +12,20 @@
 #include <unistd.h>
 
 static struct {
-    bool once, quiet, verbose;
+    bool quiet, verbose;
     double timeout;
-    long parallel;
+    struct poller_settings poll;
     struct client_settings client;
-} given = {.parallel = 64};
+} given = {.poll = {.parallel = 64}};
 
 static const struct option_spec options[] = {
-    {0, "once", NULL, OPTION_FLAG, &given.once, "poll each call once, then write all"},
+    {0, "once", NULL, OPTION_FLAG, &given.poll.once, "poll each call once, then write all"},
     {'q', "quiet", NULL, OPTION_FLAG, &given.quiet, "write nothing; the exit status tells"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "write what is pending after this"},
-    {0, "parallel", "N", OPTION_COUNT, &given.parallel, "requests under way at a time (64)"},
+    {0, "parallel", "N", OPTION_COUNT, &given.poll.parallel, "requests under way at a time (64)"},
+    {0, "spool", "DIR", OPTION_TEXT, &given.poll.spool,
+     "wait for notifications in DIR, where calls expect them"},
+    {0, "push", NULL, OPTION_FLAG, &given.poll.push, "they bring the tokens; do not poll"},
     CLIENT_OPTIONS(given.client),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -37,6 +41,7 @@ struct job {
     struct document_reader *reader;
     int status;
     unsigned long documents;
+    int spool; /* can be read when a notification comes; -1 without one */
     bool reading, writable;
 };
 
@@ -109,10 +114,25 @@ static bool can_read(int descriptor) {
     return select(descriptor + 1, &set, NULL, NULL, &now) == 1;
 }
 
+/* Whether there was something to read; it is read then. */
+static bool drain(int descriptor) {
+    char bytes[4096];
+    bool any = false;
+    while (read(descriptor, bytes, sizeof bytes) > 0)
+        any = true;
+    return any;
+}
+
 static void run(struct job *job) {
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
+    bool watched = given.poll.spool == NULL || job->spool >= 0; /* else: looked at every second */
     while (job->writable && (job->reading || poller_waiting(job->poller) > 0)) {
-        int descriptors[2] = {signal_pipe[0], STDIN_FILENO};
+        int descriptors[3] = {signal_pipe[0]};
+        unsigned count = 1;
+        if (job->reading)
+            descriptors[count++] = STDIN_FILENO;
+        if (job->spool >= 0)
+            descriptors[count++] = job->spool;
         if (was_signalled()) {
             job->status = status_worse(job->status, STATUS_NOT_YET);
             break;
@@ -122,7 +142,10 @@ static void run(struct job *job) {
         if (job->reading && can_read(STDIN_FILENO))
             read_documents(job);
         else
-            poller_step(job->poller, descriptors, job->reading ? 2 : 1, end);
+            poller_step(job->poller, descriptors, count,
+                        watched ? end : fmin(end, clock_now() + 1));
+        if (!watched || (job->spool >= 0 && drain(job->spool)))
+            poller_look_for_notifications(job->poller);
     }
     poller_give_up(job->poller);
     if (job->documents == 0 && job->status == STATUS_DONE) {
@@ -144,8 +167,9 @@ int main(int argc, char **argv) {
         client_free(&job.client);
         return error.status;
     }
+    job.spool = given.poll.spool != NULL ? spool_watch(given.poll.spool) : -1;
     job.reader = document_reader_new(STDIN_FILENO);
-    job.poller = poller_new(&job.client, given.once, given.parallel, put_out, &job);
+    job.poller = poller_new(&job.client, &given.poll, put_out, &job);
     run(&job);
     poller_free(job.poller);
     document_reader_free(job.reader);

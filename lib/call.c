@@ -85,7 +85,9 @@ static const struct {
     {"invalid_scope", STATUS_CONFIG, "ask for scopes that the provider knows; check -s"},
     {"invalid_target", STATUS_CONFIG, "check the audience (-a) against the provider's APIs"},
     {"invalid_request", STATUS_CONFIG,
-     "check user, scope and audience; Auth0 says so too when the user has no push device enrolled"},
+     "check user, scope, audience, and that the CIBA grant is enabled; Auth0 says so too when the "
+     "user "
+     "has no push device enrolled"},
     {"unknown_user_id", STATUS_CONFIG, "check the user (-u); he may not be enrolled"},
     {"expired_login_hint_token", STATUS_CONFIG, "get a new login_hint_token"},
     {"missing_user_code", STATUS_CONFIG, "this provider wants the user's code"},
@@ -93,6 +95,10 @@ static const struct {
     {"invalid_binding_message", STATUS_CONFIG,
      "the message (-m) is too long or has characters that the provider forbids"},
     {"invalid_authorization_details", STATUS_CONFIG, "check -d against the provider's types"},
+    {"invalid_dpop_proof", STATUS_CONFIG, "check --dpop-key, and this machine's clock"},
+    {"use_dpop_nonce", STATUS_UNAVAILABLE, "try again"},
+    {"invalid_request_object", STATUS_CONFIG,
+     "check --client-key-file, its kid and algorithm, and this machine's clock"},
     {"unsupported_grant_type", STATUS_CONFIG, "this provider does not offer CIBA"},
     {"server_error", STATUS_UNAVAILABLE, "try again later"},
     {"temporarily_unavailable", STATUS_UNAVAILABLE, "try again later"},

@@ -314,24 +314,27 @@ static jv token_of(jv body) {
     return token;
 }
 
-static jv read_token_answer(struct client *client, jv call, jv body, struct error *error) {
+static jv read_token_answer(struct client *client, jv call, jv body, bool is_push,
+                            struct error *error) {
     jv authorization = json_get(call, "authorization");
     const char *access_token = json_string(body, "access_token");
     struct id_token_facts facts = {.user = json_string(authorization, "user"),
                                    .auth_req_id = json_string(authorization, "auth_req_id"),
                                    .access_token = access_token,
-                                   .now = clock_now()};
+                                   .now = clock_now(),
+                                   .is_push = is_push,
+                                   .refresh_token = json_string(body, "refresh_token")};
     bool good = true;
     struct error why;
     if (access_token == NULL || *access_token == '\0' || json_string(body, "token_type") == NULL) {
         good = fail(error, STATUS_PROTOCOL, "the token answer has no access_token or token_type");
         call = call_settle(call, "failed", "invalid_response", error->text);
-    } else if (json_has(body, "id_token")) {
+    } else if (is_push || json_has(body, "id_token")) {
         const char *id_token = json_string(body, "id_token");
         good = id_token != NULL && id_token_verify(client, id_token, facts, &why);
         if (!good) {
             fail(error, id_token ? why.status : STATUS_PROTOCOL, "the ID token does not hold: %s",
-                 id_token ? why.text : "it is no string");
+                 id_token ? why.text : "there is none, or it is no string");
             call = call_settle(call, "failed", "invalid_id_token", error->text);
         }
     }
@@ -366,7 +369,7 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
     jv body = answer_object(answer);
     *next = CIBA_DECIDED;
     if (answer->status == 200 && jv_is_valid(body)) {
-        call = read_token_answer(client, call, body, error);
+        call = read_token_answer(client, call, body, false, error);
     } else if (answer->status == 200) {
         fail(error, STATUS_PROTOCOL, "the token answer is not a JSON object");
         call = call_settle(call, "failed", "invalid_response", error->text);
@@ -385,5 +388,27 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
         call = settle_by_error(call, body, answer, error);
     }
     jv_free(body);
+    return call;
+}
+
+jv ciba_take_notification(struct client *client, jv call, jv notification, enum ciba_next *next,
+                          struct error *error) {
+    jv authorization = json_get(call, "authorization");
+    const char *wanted = json_string(authorization, "auth_req_id");
+    bool ours = wanted != NULL && json_is(notification, "auth_req_id", wanted);
+    struct http_answer as_answer = {.status = 400};
+    jv_free(authorization);
+    *error = (struct error){STATUS_DONE, ""};
+    *next = CIBA_PENDING;
+    if (!ours) {
+        *next = CIBA_TROUBLE;
+        fail(error, STATUS_PROTOCOL, "a notification is for another auth_req_id");
+    } else if (json_has(notification, "error")) {
+        *next = CIBA_DECIDED;
+        call = settle_by_error(call, notification, &as_answer, error);
+    } else if (json_has(notification, "access_token")) {
+        *next = CIBA_DECIDED;
+        call = read_token_answer(client, call, notification, true, error);
+    }
     return call;
 }

@@ -47,6 +47,13 @@ enum ciba_next {
 jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *answer,
                     enum ciba_next *next, struct error *error);
 
+/* Reads a notification for a pending call. A ping (§10.2) has only the auth_req_id: the call is
+ * returned as it is, and it is time for a token request. A push (§10.3) has the tokens or the error
+ * (§12), settles the call as a token answer does, and its ID token must hold by §10.3.1. *next is
+ * CIBA_TROUBLE, with an error, for one that is for another request. Takes the call. */
+jv ciba_take_notification(struct client *client, jv call, jv notification, enum ciba_next *next,
+                          struct error *error);
+
 /* The seconds between two polls that the call's authorization asks for: 1 to 3600, 5 if not said.
  */
 double ciba_interval(jv call);

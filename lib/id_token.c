@@ -6,6 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether the claim is the half hash of the other token, or, if it need not be there, is not. */
+static bool hash_holds(const struct jws *token, const char *claim, const char *other, bool needed,
+                       struct error *error) {
+    if (other == NULL || (!needed && !json_has(token->payload, claim)))
+        return true;
+    char *hash = jws_half_hash(token, other);
+    bool same = json_is(token->payload, claim, hash);
+    free(hash);
+    return same || fail(error, STATUS_PROTOCOL, "its '%s' is of another token", claim);
+}
+
 bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *facts,
                           struct error *error) {
     static const char request_claim[] = "urn:openid:params:jwt:claim:auth_req_id";
@@ -25,17 +36,12 @@ bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *
         return fail(error, STATUS_PROTOCOL, "it has no 'sub'");
     if (facts->user != NULL && !json_is(payload, "sub", facts->user))
         return fail(error, STATUS_PROTOCOL, "its 'sub' is not the user who was asked");
-    if (facts->auth_req_id != NULL && json_has(payload, request_claim) &&
+    if (facts->auth_req_id != NULL && (facts->is_push || json_has(payload, request_claim)) &&
         !json_is(payload, request_claim, facts->auth_req_id))
         return fail(error, STATUS_PROTOCOL, "it answers another auth_req_id");
-    if (facts->access_token != NULL && json_has(payload, "at_hash")) {
-        char *hash = jws_half_hash(token, facts->access_token);
-        bool same = json_is(payload, "at_hash", hash);
-        free(hash);
-        if (!same)
-            return fail(error, STATUS_PROTOCOL, "its 'at_hash' is of another access token");
-    }
-    return true;
+    return hash_holds(token, "at_hash", facts->access_token, facts->is_push, error) &&
+           hash_holds(token, "urn:openid:params:jwt:claim:rt_hash", facts->refresh_token,
+                      facts->is_push, error);
 }
 
 bool id_token_verify(struct client *client, const char *token, struct id_token_facts facts,

@@ -14,6 +14,9 @@ struct id_token_facts {
     const char *user; /* the `sub` who was asked */
     const char *auth_req_id, *access_token;
     double now; /* seconds since 1970 */
+    /* In a push (§10.3.1) the token must itself name auth_req_id and the hashes. */
+    bool is_push;
+    const char *refresh_token;
 };
 
 /* Checks the claims of a token whose signature has been checked. False and an error with status 76

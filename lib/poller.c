@@ -4,12 +4,16 @@
 #include "ciba.h"
 #include "clock.h"
 #include "json.h"
+#include "spool.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_BACKOFF = 60 /* seconds between tries while the server is in trouble */ };
+enum {
+    LONGEST_BACKOFF = 60, /* seconds between tries while the server is in trouble */
+    SAFETY_POLL = 60      /* seconds between polls of a call whose notification has not come */
+};
 
 struct waiting_document {
     struct waiting_document *previous, *next;
@@ -23,12 +27,13 @@ struct wait {
     struct waiting_document *owner;
     int index;    /* in the document's calls */
     int troubles; /* tries in a row without an answer about the user */
+    bool expects; /* a notification, which makes it due */
     double due;   /* seconds since 1970 */
 };
 
 struct poller {
     struct client *client;
-    bool once;
+    struct poller_settings settings;
     long parallel, under_way;
     poller_output output;
     void *context;
@@ -39,12 +44,12 @@ struct poller {
     int discovery_troubles;
 };
 
-struct poller *poller_new(struct client *client, bool once, long parallel, poller_output output,
-                          void *context) {
+struct poller *poller_new(struct client *client, const struct poller_settings *settings,
+                          poller_output output, void *context) {
     struct poller *poller = must_alloc(sizeof *poller);
     poller->client = client;
-    poller->once = once;
-    poller->parallel = parallel > 0 ? parallel : 1;
+    poller->settings = *settings;
+    poller->parallel = settings->parallel > 0 ? settings->parallel : 1;
     poller->output = output;
     poller->context = context;
     return poller;
@@ -166,6 +171,40 @@ static double stored_time(jv call, const char *name) {
     return time;
 }
 
+/* The digest under which the call's notification comes, or NULL. Lives as long as the call does
+ * unchanged. */
+static const char *notification_digest(jv call) {
+    jv authorization = json_get(call, "authorization");
+    const char *digest = json_string(authorization, "notification_digest");
+    jv_free(authorization);
+    return digest;
+}
+
+static void forget_notification(const struct poller *poller, jv call) {
+    if (poller->settings.spool != NULL && notification_digest(call) != NULL)
+        spool_forget(poller->settings.spool, notification_digest(call));
+}
+
+/* A poll as the safety net while a notification is awaited: seldom, and when the request expires.
+ */
+static double safety_wait(jv call, double interval) {
+    double left = stored_time(call, "expires_at") - clock_now();
+    double wait = left < SAFETY_POLL ? left : SAFETY_POLL;
+    return wait > interval ? wait : interval;
+}
+
+static void add_wait(struct poller *poller, struct waiting_document *owner, int index, jv call) {
+    struct wait *wait = must_alloc(sizeof *wait);
+    wait->owner = owner;
+    wait->index = index;
+    wait->due = stored_time(call, "next_poll_at");
+    wait->expects = poller->settings.spool != NULL && notification_digest(call) != NULL;
+    if (wait->expects && !poller->settings.once)
+        wait->due = clock_now() + safety_wait(call, ciba_interval(call));
+    owner->pending++;
+    heap_push(poller, wait);
+}
+
 void poller_add(struct poller *poller, jv document) {
     struct waiting_document *waiting = must_alloc(sizeof *waiting);
     waiting->document = document;
@@ -182,17 +221,15 @@ void poller_add(struct poller *poller, jv document) {
         bool pending = call_state(call) == CALL_PENDING, ours = pending && is_ours(poller, call);
         if (pending && !ours)
             waiting->status = STATUS_CONFIG;
-        if (ours) {
-            struct wait *wait = must_alloc(sizeof *wait);
-            *wait = (struct wait){waiting, i, 0, stored_time(call, "next_poll_at")};
-            waiting->pending++;
-            heap_push(poller, wait);
-        }
+        if (ours)
+            add_wait(poller, waiting, i, call);
         jv_free(call);
     }
     jv_free(calls);
     if (--waiting->pending == 0)
         put_out(poller, waiting);
+    else
+        poller_look_for_notifications(poller);
 }
 
 /* A number from 0 to 1, so that a thousand clients do not come back at the same moment. */
@@ -231,7 +268,7 @@ static void wait_again(struct poller *poller, struct wait *wait, jv call, double
     jv authorization = json_get(call, "authorization");
     authorization = json_set(authorization, "next_poll_at", jv_number(wait->due));
     put_call(wait, json_set(call, "authorization", authorization));
-    if (poller->once && seconds > 0)
+    if (poller->settings.once && seconds > 0)
         end_wait(poller, wait);
     else
         heap_push(poller, wait);
@@ -246,6 +283,7 @@ static void take_answer(struct poller *poller, struct wait *wait,
     if (next == CIBA_DECIDED) {
         if (error.status != STATUS_DONE && call_state(call) == CALL_FAILED)
             complain(call_id(call), "%s", error.text);
+        forget_notification(poller, call);
         put_call(wait, call);
         end_wait(poller, wait);
         return;
@@ -259,21 +297,68 @@ static void take_answer(struct poller *poller, struct wait *wait,
                                                                                : seconds;
     } else {
         wait->troubles = 0;
+        seconds = wait->expects ? safety_wait(call, seconds) : seconds;
     }
     wait_again(poller, wait, call, seconds, &error);
+}
+
+/* Takes all waits out of the heap; the caller frees the array. */
+static struct wait **take_all(struct poller *poller, size_t *count) {
+    *count = poller->heap_count;
+    struct wait **waits = must_alloc((*count + 1) * sizeof(struct wait *));
+    for (size_t i = 0; i < *count; i++)
+        waits[i] = heap_pop(poller);
+    return waits;
+}
+
+/* Puts the wait back, with what its notification changes, if it has come. */
+static void take_notification(struct poller *poller, struct wait *wait) {
+    jv call = take_call(wait), notification;
+    enum ciba_next next = CIBA_TROUBLE;
+    struct error error;
+    size_t size;
+    char *text =
+        wait->expects ? spool_get(poller->settings.spool, notification_digest(call), &size) : NULL;
+    bool ready = text != NULL && client_discover(poller->client, &error);
+    if (ready && json_parse(text, size, &notification, &error)) {
+        call = ciba_take_notification(poller->client, call, notification, &next, &error);
+        jv_free(notification);
+    }
+    if (ready && next != CIBA_PENDING)
+        forget_notification(poller, call);
+    if (text != NULL && error.status != STATUS_DONE)
+        complain(call_id(call), "%s", error.text);
+    if (ready && next == CIBA_PENDING) {
+        wait->due = 0;
+        wait->expects = false;
+    }
+    put_call(wait, call);
+    if (ready && next == CIBA_DECIDED)
+        end_wait(poller, wait);
+    else
+        heap_push(poller, wait);
+    free(text);
+}
+
+void poller_look_for_notifications(struct poller *poller) {
+    size_t count;
+    if (poller->settings.spool == NULL)
+        return;
+    struct wait **waits = take_all(poller, &count);
+    for (size_t i = 0; i < count; i++)
+        take_notification(poller, waits[i]);
+    free(waits);
 }
 
 /* Ends every wait that is not under way with the error, or, where another try is worth it and time
  * is left, puts it off. */
 static void discovery_failed(struct poller *poller, const struct error *error) {
-    bool worth_it = error->status == STATUS_UNAVAILABLE && !poller->once;
+    bool worth_it = error->status == STATUS_UNAVAILABLE && !poller->settings.once;
     if (poller->discovery_troubles == 0 || !worth_it)
         complain(poller->client->issuer, "%s%s", error->text, worth_it ? "; trying again" : "");
     double seconds = backoff(1, poller->discovery_troubles++);
-    size_t count = poller->heap_count;
-    struct wait **waits = must_alloc((count + 1) * sizeof(struct wait *));
-    for (size_t i = 0; i < count; i++)
-        waits[i] = heap_pop(poller);
+    size_t count;
+    struct wait **waits = take_all(poller, &count);
     for (size_t i = 0; i < count; i++) {
         if (worth_it) {
             wait_again(poller, waits[i], take_call(waits[i]), seconds, error);
@@ -299,10 +384,17 @@ static bool issuer_ready(struct poller *poller) {
     return false;
 }
 
-/* False if the issuer is not ready, and waits have been put off or ended. */
+/* False if waits have been put off or ended instead. */
 static bool send_due(struct poller *poller) {
     while (poller->heap_count > 0 && poller->under_way < poller->parallel &&
            poller->heap[0]->due <= clock_now()) {
+        if (poller->heap[0]->expects && poller->settings.push) {
+            struct error none = {STATUS_DONE, ""};
+            struct wait *wait = heap_pop(poller);
+            jv call = take_call(wait);
+            wait_again(poller, wait, call, safety_wait(call, 1), &none);
+            return false;
+        }
         if (!issuer_ready(poller))
             return false;
         struct wait *wait = heap_pop(poller);

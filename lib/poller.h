@@ -15,10 +15,16 @@ struct poller;
  * takes it. `status` is the worst of its calls' call_exit_status. */
 typedef void (*poller_output)(void *context, jv document, int status);
 
-/* With `once` each call is polled once and then left as it stands. At most `parallel` requests are
- * under way at a time. */
-struct poller *poller_new(struct client *client, bool once, long parallel, poller_output output,
-                          void *context);
+struct poller_settings {
+    bool once;     /* poll each call once and then leave it as it stands */
+    long parallel; /* at most so many requests are under way at a time */
+    const char
+        *spool; /* where notifications come in for calls that expect one (spool.h), or NULL */
+    bool push;  /* they bring the tokens: such calls are never polled */
+};
+
+struct poller *poller_new(struct client *client, const struct poller_settings *settings,
+                          poller_output output, void *context);
 void poller_free(struct poller *poller);
 
 /* Takes a document. One with nothing to wait for goes out at once. A call that was asked at another
@@ -28,6 +34,9 @@ void poller_add(struct poller *poller, jv document);
 /* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or
  * for the time `until` (seconds since 1970). Whichever comes first. */
 void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until);
+
+/* Looks whether notifications have come: to be called when the spool's descriptor can be read. */
+void poller_look_for_notifications(struct poller *poller);
 
 /* How many documents wait. */
 size_t poller_waiting(const struct poller *poller);

@@ -1,0 +1,357 @@
+# shellcheck source=helper.bash
+load helper
+
+# Against software that is not ours: oidc-provider, a certified OpenID provider, over TLS with a CA made for
+# the run; nginx with fcgiwrap in front of ciba-notify.
+
+# A certificate of the run's CA: certificate NAME SUBJECT-ALTERNATIVE-NAME
+certificate() {
+  openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$1" 2> /dev/null
+  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -out "$1.pem" -days 3 \
+    -extfile <(echo "subjectAltName=$2") 2> /dev/null
+}
+
+make_keys() {
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3 -subj "/CN=Run CA" 2> /dev/null
+  certificate server DNS:localhost
+  certificate client DNS:client.example
+  certificate stranger DNS:stranger.example
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key -out self.pem -days 3 -subj "/CN=self" 2> /dev/null
+  openssl pkcs12 -export -inkey client.key -in client.pem -out client.p12 -passout pass:opensesame
+  echo opensesame > password
+  openssl genpkey -algorithm RSA -out rsa.key 2> /dev/null
+  openssl genpkey -algorithm RSA -out provider.key 2> /dev/null
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.key
+  openssl genpkey -algorithm ED25519 -out ed.key
+  for key in rsa ec ed; do openssl pkey -in "$key.key" -pubout -out "$key.pub"; done
+  openssl pkcs8 -topk8 -in rsa.key -out rsa-locked.key -passout pass:opensesame
+  node -e 'const c = require("crypto"), f = require("fs"); f.writeFileSync("provider.jwks", JSON.stringify({keys: [
+    {...c.createPrivateKey(f.readFileSync("provider.key")).export({format: "jwk"}), kid: "p1", use: "sig", alg: "RS256"}]}))'
+}
+
+# nginx on a free port with ciba-notify behind it; its address goes to the file `notify`.
+start_nginx() {
+  command -v nginx > /dev/null && command -v fcgiwrap > /dev/null || return 0
+  fcgiwrap -s "unix:$PWD/fcgi.sock" > fcgi.log 2>&1 3>&- &
+  echo $! >> pids
+  local port
+  port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+  cat > nginx.conf <<END
+daemon off; pid $PWD/nginx.pid; error_log $PWD/nginx.log; events {}
+user $(id -un) $(id -gn);
+http {
+  access_log $PWD/nginx.access;
+  client_body_temp_path $PWD/t1; proxy_temp_path $PWD/t2; fastcgi_temp_path $PWD/t3; uwsgi_temp_path $PWD/t4; scgi_temp_path $PWD/t5;
+  server {
+    listen 127.0.0.1:$port ssl; server_name localhost;
+    ssl_certificate $PWD/server.pem; ssl_certificate_key $PWD/server.key;
+    location = /notify {
+      fastcgi_pass unix:$PWD/fcgi.sock;
+      fastcgi_param SCRIPT_FILENAME $(command -v ciba-notify);
+      fastcgi_param REQUEST_METHOD \$request_method; fastcgi_param CONTENT_TYPE \$content_type;
+      fastcgi_param CONTENT_LENGTH \$content_length; fastcgi_param HTTP_AUTHORIZATION \$http_authorization;
+      fastcgi_param GATEWAY_INTERFACE CGI/1.1; fastcgi_param CIBA_SPOOL $PWD/spool;
+    }
+  }
+}
+END
+  nginx -p "$PWD" -c "$PWD/nginx.conf" > nginx.out 2>&1 3>&- &
+  echo $! >> pids
+  echo "https://localhost:$port/notify" > notify
+  await test -s nginx.pid
+}
+
+setup_file() {
+  export peers_missing=""
+  command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
+  [ -n "$peers_missing" ] || [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
+    peers_missing="oidc-provider needs Node 20 or later, this is $(node --version)"
+  [ -z "$peers_missing" ] || return 0
+  if [ ! -d "$BATS_TEST_DIRNAME/peers/node_modules" ]; then
+    npm ci --prefix "$BATS_TEST_DIRNAME/peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
+      cat "$BATS_FILE_TMPDIR/npm.log"
+      echo "npm could not install oidc-provider; is the package registry reached?"
+      return 1
+    }
+  fi
+  cd "$BATS_FILE_TMPDIR" || return 1
+  make_keys
+  start_nginx
+  NODE_EXTRA_CA_CERTS=$PWD/ca.pem node "$BATS_TEST_DIRNAME/peers/provider.mjs" "$PWD" > provider.log 2>&1 3>&- &
+  echo $! >> pids
+  await test -s issuer || { cat provider.log; return 1; }
+}
+
+teardown_file() {
+  [ ! -e "$BATS_FILE_TMPDIR/pids" ] || xargs kill < "$BATS_FILE_TMPDIR/pids" 2> /dev/null || true
+}
+
+setup() {
+  [ -z "$peers_missing" ] || skip "$peers_missing"
+  common_setup
+  keys=$BATS_FILE_TMPDIR
+  CIBA_ISSUER=$(cat "$keys/issuer")
+  export CIBA_ISSUER CIBA_USER=alice SSL_CERT_FILE=$keys/ca.pem CIBA_SCOPE='openid stock:trade'
+}
+
+with_secret() {
+  export CIBA_CLIENT_ID=$1 CIBA_CLIENT_SECRET='a secret: 100% &+ of at least 32 characters'
+}
+
+# Asks and waits, with these options to both: approve [OPTION...]
+approve() {
+  run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m "${message:-Hello}" "$@" | timeout 20 ciba-poll "$@"' approve "$@"
+  echo "$status $stderr"
+}
+
+approved() {
+  [ "$status" -eq 0 ]
+  holds '.calls[0] | .authorization.status == "approved" and (.token.id_token | length) > 100'
+}
+
+claims() {
+  jq -r ".calls[0].token.$1 | split(\".\")[1] | gsub(\"-\";\"+\") | gsub(\"_\";\"/\") | @base64d" <<< "$output"
+}
+
+@test "oidc-provider: client_secret_post" {
+  with_secret post
+  approve
+  approved
+  holds '.calls[0].token.token_type == "Bearer"'
+  claims id_token | jq -e '.sub == "alice" and .aud == "post"'
+}
+
+@test "oidc-provider: client_secret_basic, id and secret with characters that must be encoded" {
+  with_secret 'basic with: special%'
+  approve --client-auth client_secret_basic
+  approved
+}
+
+@test "oidc-provider: client_secret_jwt" {
+  with_secret secret-jwt
+  approve --client-auth client_secret_jwt
+  approved
+}
+
+@test "oidc-provider: private_key_jwt with RS256, PS256, ES256 and EdDSA, chosen by the key that is given" {
+  for row in "RS256 rsa RS256" "PS256 rsa PS256" "ES256 ec ES256" "EdDSA ed EdDSA"; do
+    read -r id key alg <<< "$row"
+    export CIBA_CLIENT_ID=$id
+    approve --client-key-file "$keys/$key.key" --client-key-alg "$alg" --client-key-id "$key"
+    approved
+  done
+  # the algorithm that goes with the key
+  CIBA_CLIENT_ID=ES256 approve --client-key-file "$keys/ec.key"
+  approved
+  # a key behind a password
+  echo wrong > wrong
+  CIBA_CLIENT_ID=RS256 approve --client-key-file "$keys/rsa-locked.key" --key-password-file "$keys/password"
+  approved
+  CIBA_CLIENT_ID=RS256 approve --client-key-file "$keys/rsa-locked.key" --key-password-file wrong
+  [ "$status" -eq 78 ]
+  CIBA_CLIENT_ID=RS256 approve --client-key-file "$keys/ec.key"
+  [ "$status" -eq 77 ]
+  CIBA_CLIENT_ID=RS256 approve --client-key-file "$keys/rsa.key" --assertion-audience https://elsewhere.example/
+  [ "$status" -eq 77 ]
+}
+
+@test "oidc-provider: tls_client_auth, PEM and PKCS#12, with a token bound to the certificate" {
+  export CIBA_CLIENT_ID=tls
+  approve --cert "$keys/client.pem" --key "$keys/client.key"
+  approved
+  thumbprint=$(openssl x509 -in "$keys/client.pem" -outform DER | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d =)
+  claims access_token | jq -e --arg t "$thumbprint" '.cnf["x5t#S256"] == $t'
+  approve --cert "$keys/client.p12" --key-password-file "$keys/password"
+  approved
+  approve --cert "$keys/stranger.pem" --key "$keys/stranger.key"
+  [ "$status" -eq 77 ]
+}
+
+@test "oidc-provider: self_signed_tls_client_auth" {
+  export CIBA_CLIENT_ID=self-signed
+  approve --client-auth self_signed_tls_client_auth --cert "$keys/self.pem" --key "$keys/self.key"
+  approved
+  approve --client-auth self_signed_tls_client_auth --cert "$keys/client.pem" --key "$keys/client.key"
+  [ "$status" -eq 77 ]
+}
+
+@test "oidc-provider: a wrong secret, and a client without the grant, are refused" {
+  with_secret post
+  CIBA_CLIENT_SECRET=wrong approve
+  [ "$status" -eq 77 ]
+  with_secret no-ciba
+  approve
+  # it does not say unauthorized_client
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"not allowed for this client"*"that the CIBA grant is enabled"* ]]
+}
+
+@test "oidc-provider: a signed request (CIBA Core 7.1.1)" {
+  export CIBA_CLIENT_ID=signed
+  run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m Hello --signed "$@" | timeout 20 ciba-poll "$@"' x \
+    --client-key-file "$keys/ec.key" --client-key-id ec
+  echo "$stderr"
+  approved
+  # this client must sign
+  approve --client-key-file "$keys/ec.key" --client-key-id ec
+  [ "$status" -ne 0 ]
+  run ciba-authorize -n -m Hello --signed --client-auth client_secret_post --client-secret-file "$keys/password"
+  [ "$status" -eq 78 ]
+  [[ $output == *"--signed needs the client's key"* ]]
+}
+
+@test "oidc-provider: DPoP, with the nonce that it demands; the token is bound to the key" {
+  with_secret dpop
+  approve --dpop-key "$keys/ec.key"
+  approved
+  holds '.calls[0].token.token_type == "DPoP"'
+  claims access_token | jq -e '.cnf.jkt | length == 43'
+  approve
+  [ "$status" -ne 0 ]
+  holds '.calls[0] | has("token") | not'
+}
+
+@test "oidc-provider: authorization_details come back with the token (RFC 9396)" {
+  with_secret rar
+  run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m Hello -d "{type:\"order\",qty:3}" | timeout 20 ciba-poll'
+  echo "$stderr"
+  approved
+  claims access_token | jq -e '.authorization_details == [{type:"order",qty:3}]'
+}
+
+@test "oidc-provider: resource and audience (RFC 8707)" {
+  with_secret post
+  run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m Hello --resource https://stocks.example/ | timeout 20 ciba-poll'
+  approved
+  claims access_token | jq -e '.aud == "https://stocks.example/" and .scope == "stock:trade"'
+}
+
+@test "oidc-provider: every kind of hint" {
+  with_secret post
+  approve > /dev/null
+  approved
+  jq -r '.calls[0].token.id_token' <<< "$output" > id_token
+  echo bob > token
+  unset CIBA_USER
+  ask() {
+    run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m Hello "$@" | timeout 20 ciba-poll' x "$@"
+    echo "$status $stderr"
+  }
+  ask --login-hint bob
+  approved
+  claims id_token | jq -e '.sub == "bob"'
+  ask --login-hint-token-file token
+  approved
+  claims id_token | jq -e '.sub == "bob"'
+  ask --id-token-hint-file id_token
+  approved
+  claims id_token | jq -e '.sub == "alice"'
+  holds '.calls[0].authorization.user == "alice"'
+  echo old > token
+  ask --login-hint-token-file token
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"expired_login_hint_token"* ]]
+  ask --login-hint nobody
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"unknown_user_id"* ]]
+  run ciba-authorize -n -m Hello --login-hint bob -u alice
+  [ "$status" -eq 64 ]
+}
+
+@test "oidc-provider: user_code, acr_values and a parameter of the provider's own" {
+  with_secret code
+  echo 1234 > code
+  echo 1 > wrong
+  ask() {
+    run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m Hello --acr-values phone --param ui_locales=de "$@" | timeout 20 ciba-poll' x "$@"
+  }
+  ask --user-code-file code
+  approved
+  claims id_token | jq -e '.acr == "phone"'
+  ask --user-code-file wrong
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"invalid_user_code"* ]]
+  ask
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"missing_user_code"* ]]
+  run ciba-authorize -n -m Hello --param scope=x
+  [ "$status" -eq 64 ]
+  run ciba-authorize -n -m Hello --param x
+  [ "$status" -eq 64 ]
+}
+
+@test "oidc-provider: denied, not answered, a message that it forbids" {
+  with_secret post
+  message='Deny this' approve
+  [ "$status" -eq 1 ]
+  holds '.calls[0].authorization | .status == "denied" and .error == "access_denied"'
+  run --separate-stderr bash -c 'ciba-authorize -n -m "Never answered" --expiry 1 | timeout 30 ciba-poll'
+  [ "$status" -eq 1 ]
+  holds '.calls[0].authorization.status == "expired"'
+  message='<b>' approve
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"invalid_binding_message: no such characters"* ]]
+}
+
+@test "oidc-provider: an auth_req_id that was used is invalid_grant: 77" {
+  with_secret post
+  ciba-authorize -n -m Hello > asked
+  ciba-poll -q < asked
+  run --separate-stderr ciba-poll < asked
+  [ "$status" -eq 77 ]
+  holds '.calls[0].authorization.error == "invalid_grant"'
+}
+
+@test "oidc-provider, nginx and fcgiwrap: a ping wakes ciba-poll at once" {
+  [ -s "$keys/notify" ] || skip "nginx and fcgiwrap are not installed"
+  with_secret ping
+  # asked, and approved before anybody waits
+  ciba-authorize -n -m Hello --notify "$keys/spool" > asked
+  await compgen -G "$keys/spool/new/*"
+  jq -e '.calls[0].authorization.notification_digest | startswith("sha-256:")' asked
+  no grep -q '"client_notification_token"' asked
+  run --separate-stderr ciba-poll --spool "$keys/spool" < asked
+  echo "$stderr"
+  approved
+  [ -z "$(find "$keys/spool" -type f)" ]
+  # waiting when the ping comes: far sooner than the safety poll
+  mkfifo late
+  (timeout 30 ciba-poll --spool "$keys/spool" < late > decided) &
+  poll=$!
+  started+=("$poll")
+  exec 5> late
+  ciba-authorize -n -m Hello --notify "$keys/spool" > asked
+  cat asked >&5
+  exec 5>&-
+  wait "$poll"
+  jq -e '.calls[0].authorization.status == "approved"' decided
+  grep -q '"POST /notify HTTP/1.1" 204' "$keys/nginx.access"
+}
+
+@test "nginx and fcgiwrap: a notification with a wrong token, body or method is refused" {
+  [ -s "$keys/notify" ] || skip "nginx and fcgiwrap are not installed"
+  with_secret ping
+  url=$(cat "$keys/notify")
+  post() { curl -s -o answer -w '%{http_code}' --cacert "$keys/ca.pem" "$@" "$url"; }
+  [ "$(post -H 'Authorization: Bearer wrong' -H 'Content-Type: application/json' -d '{"auth_req_id":"x"}')" == 401 ]
+  [ "$(post -H 'Content-Type: application/json' -d '{"auth_req_id":"x"}')" == 401 ]
+  [ "$(post)" == 405 ] || [ "$(post)" == 413 ]
+  [ -z "$(find "$keys/spool/new" -type f)" ]
+}
+
+@test "jwt-verify: the provider's access tokens, for the API, and for no other" {
+  with_secret post
+  approve
+  approved
+  jq -r '.calls[0].token.access_token' <<< "$output" > token
+  echo "$output" > document
+  run --separate-stderr jwt-verify -a https://stocks.example/ -s stock:trade --typ at+jwt < token
+  [ "$status" -eq 0 ]
+  holds '.sub == "alice" and .scope == "stock:trade"'
+  run --separate-stderr jwt-verify -a https://stocks.example/ < document
+  [ "$status" -eq 0 ]
+  run jwt-verify -q -a https://stocks.example/ -s 'stock:trade stock:admin' < token
+  [ "$status" -eq 1 ]
+  run jwt-verify -q -a https://other.example/ < token
+  [ "$status" -eq 1 ]
+}

@@ -1,0 +1,143 @@
+// oidc-provider, a certified OpenID provider, set up for CIBA: provider.mjs DIR
+//
+// DIR has server.pem and server.key, ca.pem, and the public keys of the clients, NAME.pub. The issuer is
+// written to DIR/issuer once it listens. The user decides by what he is asked: a message with "Deny" is
+// denied, one with "Never" is not answered, any other is approved at once.
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
+import { errors, Provider } from 'oidc-provider';
+
+const dir = process.argv[2];
+const file = (name) => readFileSync(path.join(dir, name));
+const grantType = 'urn:openid:params:grant-type:ciba';
+const audience = 'https://stocks.example/';
+
+const server = https.createServer({
+  cert: file('server.pem'), key: file('server.key'), ca: file('ca.pem'), requestCert: true, rejectUnauthorized: false,
+});
+await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+const issuer = `https://localhost:${server.address().port}`;
+
+const keys = (name, extra) => ({ keys: [{ ...createPublicKey(file(`${name}.pub`)).export({ format: 'jwk' }), use: 'sig', ...extra }] });
+const client = (id, settings) => ({
+  client_id: id,
+  client_secret: 'a secret: 100% &+ of at least 32 characters',
+  grant_types: [grantType],
+  response_types: [],
+  redirect_uris: [],
+  backchannel_token_delivery_mode: 'poll',
+  ...settings,
+});
+const keyClient = (id, alg, name) => client(id, {
+  client_secret: undefined, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg, jwks: keys(name, { kid: name }),
+});
+const clients = [
+  client('post', { token_endpoint_auth_method: 'client_secret_post' }),
+  client('basic with: special%', { token_endpoint_auth_method: 'client_secret_basic' }),
+  client('secret-jwt', { token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256' }),
+  keyClient('RS256', 'RS256', 'rsa'),
+  keyClient('PS256', 'PS256', 'rsa'),
+  keyClient('ES256', 'ES256', 'ec'),
+  keyClient('EdDSA', 'EdDSA', 'ed'),
+  client('tls', { client_secret: undefined, token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_san_dns: 'client.example', tls_client_certificate_bound_access_tokens: true }),
+  client('self-signed', {
+    client_secret: undefined,
+    token_endpoint_auth_method: 'self_signed_tls_client_auth',
+    jwks: { keys: [{ ...createPublicKey(file('self.pem')).export({ format: 'jwk' }), x5c: [new X509Certificate(file('self.pem')).raw.toString('base64')] }] },
+  }),
+  client('dpop', { token_endpoint_auth_method: 'client_secret_post', dpop_bound_access_tokens: true }),
+  { ...keyClient('signed', 'ES256', 'ec'), backchannel_authentication_request_signing_alg: 'ES256' },
+  client('rar', { token_endpoint_auth_method: 'client_secret_post', authorization_details_types: ['order'] }),
+  client('code', { token_endpoint_auth_method: 'client_secret_post', backchannel_user_code_parameter: true }),
+  client('no-ciba', { token_endpoint_auth_method: 'client_secret_post', grant_types: ['authorization_code'], response_types: ['code'], redirect_uris: ['https://client.example/'], backchannel_token_delivery_mode: undefined }),
+];
+if (existsSync(path.join(dir, 'notify'))) {
+  clients.push(client('ping', {
+    token_endpoint_auth_method: 'client_secret_post',
+    backchannel_token_delivery_mode: 'ping',
+    backchannel_client_notification_endpoint: file('notify').toString().trim(),
+  }));
+}
+
+const decide = async (request, account) => {
+  if (request.params.binding_message?.includes('Never')) return;
+  if (request.params.binding_message?.includes('Deny')) {
+    await provider.backchannelResult(request, new errors.AccessDenied('the user said no'));
+    return;
+  }
+  const grant = new provider.Grant({ clientId: request.clientId, accountId: account.accountId });
+  grant.addOIDCScope(request.scope);
+  grant.addResourceScope(audience, 'stock:trade');
+  const rar = request.params.authorization_details && JSON.parse(request.params.authorization_details);
+  rar?.forEach((detail) => grant.addRar(detail));
+  await grant.save();
+  await provider.backchannelResult(request, grant, { acr: 'phone', rar });
+};
+
+const provider = new Provider(issuer, {
+  clients,
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
+  enabledJWA: {
+    clientAuthSigningAlgValues: ['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'],
+    requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+  },
+  scopes: ['openid', 'offline_access'],
+  acrValues: ['phone'],
+  jwks: { keys: JSON.parse(file('provider.jwks')).keys },
+  // Its own fetch refuses loopback addresses, where this run's notification endpoint is.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
+  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  ttl: { BackchannelAuthenticationRequest: (ctx, token) => Number(token.params?.requested_expiry ?? 60) },
+  features: {
+    devInteractions: { enabled: false },
+    ciba: {
+      enabled: true,
+      deliveryModes: ['poll', 'ping'],
+      processLoginHint(ctx, hint) {
+        let user = hint;
+        try { user = JSON.parse(hint).sub; } catch { /* a plain name */ }
+        return user === 'nobody' ? undefined : user;
+      },
+      processLoginHintToken: (ctx, token) => (token === 'old' ? Promise.reject(new errors.ExpiredLoginHintToken('too old')) : token),
+      validateBindingMessage(ctx, message) {
+        if (message && !/^[\w\-.,:;?!$() ]{1,100}$/.test(message)) throw new errors.InvalidBindingMessage('no such characters');
+      },
+      validateRequestContext() {},
+      verifyUserCode(ctx, account, code) {
+        if (ctx.oidc.client.clientId !== 'code') return;
+        if (!code) throw new errors.MissingUserCode('a code is needed');
+        if (code !== '1234') throw new errors.InvalidUserCode('not this one');
+      },
+      triggerAuthenticationDevice: (ctx, request, account) => decide(request, account),
+    },
+    dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
+    mTLS: {
+      enabled: true,
+      certificateBoundAccessTokens: true,
+      tlsClientAuth: true,
+      selfSignedTlsClientAuth: true,
+      getCertificate: (ctx) => { const raw = ctx.socket.getPeerCertificate()?.raw; return raw && new X509Certificate(raw); },
+      certificateAuthorized: (ctx) => ctx.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_san_dns'
+        && ctx.socket.getPeerCertificate().subjectaltname === `DNS:${expected}`,
+    },
+    requestObjects: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => audience,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({ scope: 'stock:trade', audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+    },
+    richAuthorizationRequests: {
+      enabled: true,
+      types: { order: { validate() {} } },
+      authorizationDetailsForAccessToken: (ctx, token, source) => source.rar,
+    },
+  },
+});
+provider.on('server_error', (ctx, error) => console.error(error));
+server.on('request', provider.callback());
+writeFileSync(path.join(dir, 'issuer.new'), `${issuer}\n`);
+renameSync(path.join(dir, 'issuer.new'), path.join(dir, 'issuer'));
