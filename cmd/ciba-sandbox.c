@@ -3,12 +3,15 @@
 #include "config.h"
 #include "digest.h"
 #include "documents.h"
+#include "http.h"
 #include "json.h"
+#include "jwk.h"
 #include "options.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/pem.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +23,7 @@
 static struct {
     bool foreground, quiet;
     const char *approve, *user, *faults, *log, *certificate, *key;
+    const char *client_key, *notify;
     double delay, interval;
     long port;
 } given = {.delay = -1, .interval = 5, .user = "auth0|demo"};
@@ -33,6 +37,9 @@ static const struct option_spec options[] = {
     {0, "port", "PORT", OPTION_COUNT, &given.port, "listen there (a free port)"},
     {0, "cert", "FILE", OPTION_TEXT, &given.certificate, "serve TLS with this certificate, PEM"},
     {0, "key", "FILE", OPTION_TEXT, &given.key, "and this key, PEM"},
+    {0, "client-key", "FILE", OPTION_TEXT, &given.client_key,
+     "let the client sign with this key (private or public)"},
+    {0, "notify", "URL", OPTION_TEXT, &given.notify, "tell the client there of a decision (ping)"},
     {0, "faults", "FILE", OPTION_TEXT, &given.faults, "spoil answers as the JSON in FILE says"},
     {0, "log", "FILE", OPTION_TEXT, &given.log, "append a line of JSON for each request"},
     {0, "foreground", NULL, OPTION_FLAG, &given.foreground, "do not go to the background"},
@@ -111,6 +118,29 @@ static bool read_faults(struct error *error) {
     return true;
 }
 
+/* The public half of --client-key, as the client's JWKS. */
+static bool read_client_key(struct error *error) {
+    if (given.client_key == NULL)
+        return true;
+    unsigned long size;
+    char *text = config_read_file(given.client_key, 1 << 20, &size, error);
+    if (text == NULL)
+        return false;
+    BIO *file = BIO_new_mem_buf(text, (int)size);
+    EVP_PKEY *key = PEM_read_bio_PUBKEY(file, NULL, NULL, NULL);
+    if (key == NULL && BIO_reset(file) == 1)
+        key = PEM_read_bio_PrivateKey(file, NULL, NULL, NULL);
+    jv jwk = key != NULL ? jwk_of_key(key, error) : jv_invalid();
+    BIO_free(file);
+    EVP_PKEY_free(key);
+    free(text);
+    if (!jv_is_valid(jwk))
+        return fail(error, STATUS_CONFIG, "%s: has no key that can be used, in PEM",
+                    given.client_key);
+    sandbox.client_jwks = json_set(jv_object(), "keys", JV_ARRAY(jwk));
+    return true;
+}
+
 static char *random_secret(const char *prefix) {
     char *noise = random_name(24), *secret = must_format("%s%s", prefix, noise);
     free(noise);
@@ -118,8 +148,12 @@ static char *random_secret(const char *prefix) {
 }
 
 static bool prepare(bool terminal, struct error *error) {
-    if (!choose_mode(terminal, error) || !read_faults(error))
+    if (!choose_mode(terminal, error) || !read_faults(error) || !read_client_key(error))
         return false;
+    if (given.notify != NULL && !http_url_allowed(given.notify, error))
+        return false;
+    sandbox.notify_url = given.notify;
+    sandbox.used_assertions = jv_object();
     if ((given.certificate == NULL) != (given.key == NULL))
         return fail(error, STATUS_USAGE, "--cert and --key go together");
     if (given.port > 65535)
@@ -262,7 +296,9 @@ static int serve(pid_t child, int terminal) {
         ending = 0;
         if (terminal >= 0)
             show_on_terminal(terminal, &shown);
-        if (poll(watched, terminal >= 0 ? 2 : 1, -1) > 0 && watched[1].revents != 0)
+        ping_send(&sandbox);
+        int wait = sandbox.notify_url != NULL ? 100 : -1; /* ms */
+        if (poll(watched, terminal >= 0 ? 2 : 1, wait) > 0 && watched[1].revents != 0)
             read_terminal(terminal, &shown);
         while (read(wake[0], bytes, sizeof bytes) > 0)
             continue;
@@ -341,6 +377,9 @@ static int run_in_foreground(struct error *error, char **argv, int terminal) {
 
 static void clean_up(void) {
     server_stop();
+    ping_stop();
+    jv_free(sandbox.client_jwks);
+    jv_free(sandbox.used_assertions);
     while (sandbox.approvals != NULL) {
         struct approval *approval = sandbox.approvals;
         sandbox.approvals = approval->next;
@@ -362,6 +401,7 @@ int main(int argc, char **argv) {
     struct error error;
     int first = options_parse(&command, argc, argv), terminal = open_terminal();
     sandbox.jwks = sandbox.orders = sandbox.orders_by_key = sandbox.faults = jv_invalid();
+    sandbox.client_jwks = sandbox.used_assertions = jv_invalid();
     if (!prepare(terminal >= 0, &error)) {
         complain(NULL, "%s", error.text);
         return error.status;

@@ -194,3 +194,51 @@ END
   no grep -qF "$CIBA_CLIENT_SECRET" requests
   [ "$(stat -c %a requests)" == 600 ]
 }
+
+@test "with --client-key the client signs: its authentication, its requests, each once" {
+  for algorithm in "RSA -pkeyopt rsa_keygen_bits:2048" "EC -pkeyopt ec_paramgen_curve:P-256" ED25519; do
+    # shellcheck disable=SC2086 # words on purpose
+    openssl genpkey -algorithm $algorithm -out key.pem 2> /dev/null
+    sandbox --approve yes --delay 0 --client-key key.pem
+    unset CIBA_CLIENT_SECRET
+    run --separate-stderr bash -o pipefail -c 'ciba-authorize --client-key-file key.pem --signed --expiry 60 -n -m Hello \
+      -d "{type:\"x\"}" | ciba-poll --client-key-file key.pem'
+    echo "$stderr $output"
+    [ "$status" -eq 0 ]
+    holds '.calls[0] | .authorization.status == "approved" and .token.authorization_details == [{type:"x"}]'
+    [ "$(requests /bc-authorize '.form | keys')" == '["client_assertion","client_assertion_type","client_id","request"]' ]
+    openssl genpkey -algorithm RSA -out other.pem 2> /dev/null
+    run ciba-authorize --client-key-file other.pem -n -m Hello
+    [ "$status" -eq 77 ]
+    # replayed
+    form=$(requests /bc-authorize '.form | to_entries | map("\(.key)=\(.value | @uri)") | join("&")' | head -n 1 | jq -r .)
+    [ "$(post -d "$form" "${CIBA_ISSUER}bc-authorize")" == 401 ]
+    kill "$CIBA_SANDBOX_PID"
+    rm requests
+  done
+}
+
+@test "with --notify the client is told of the decision" {
+  # ciba-notify behind a small server that hands each connection to it
+  cat > serve.mjs <<'END'
+import net from 'node:net';
+import { spawn } from 'node:child_process';
+const server = net.createServer((c) => {
+  const p = spawn('ciba-notify', ['--inetd', '--spool', 'spool'], { stdio: [c, c, 'inherit'] });
+  p.on('exit', () => c.end());
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+END
+  command -v node > /dev/null || skip "node is not installed"
+  node serve.mjs > port &
+  started+=($!)
+  await test -s port
+  sandbox --approve yes --delay 0 --notify "http://127.0.0.1:$(cat port)/notify"
+  run ciba-authorize -n -m Hello
+  [ "$status" -eq 78 ] # a token is needed
+  ciba-authorize -n -m Hello --notify spool > asked
+  await compgen -G 'spool/new/*'
+  run --separate-stderr ciba-poll --spool spool < asked
+  [ "$status" -eq 0 ]
+  [ "$(count /oauth/token)" -eq 1 ]
+}

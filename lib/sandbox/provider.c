@@ -44,11 +44,19 @@ void provider_metadata(struct sandbox *sandbox, struct sandbox_reply *reply) {
     metadata = set_url(metadata, "token_endpoint", sandbox, "/oauth/token");
     metadata = set_url(metadata, "jwks_uri", sandbox, "/jwks");
     metadata = set_url(metadata, "backchannel_authentication_endpoint", sandbox, "/bc-authorize");
-    metadata = json_set(metadata, "backchannel_token_delivery_modes_supported",
-                        JV_ARRAY(jv_string("poll")));
-    metadata =
-        json_set(metadata, "token_endpoint_auth_methods_supported",
-                 JV_ARRAY(jv_string("client_secret_basic"), jv_string("client_secret_post")));
+    jv modes = JV_ARRAY(jv_string("poll"));
+    jv methods = JV_ARRAY(jv_string("client_secret_basic"), jv_string("client_secret_post"));
+    if (sandbox->notify_url != NULL)
+        modes = jv_array_append(modes, jv_string("ping"));
+    if (jv_is_valid(sandbox->client_jwks)) {
+        methods = jv_array_append(methods, jv_string("private_key_jwt"));
+        metadata =
+            json_set(metadata, "backchannel_authentication_request_signing_alg_values_supported",
+                     JV_ARRAY(jv_string("RS256"), jv_string("PS256"), jv_string("ES256"),
+                              jv_string("EdDSA")));
+    }
+    metadata = json_set(metadata, "backchannel_token_delivery_modes_supported", modes);
+    metadata = json_set(metadata, "token_endpoint_auth_methods_supported", methods);
     metadata = json_set(metadata, "grant_types_supported", JV_ARRAY(jv_string(grant_type)));
     metadata =
         json_set(metadata, "id_token_signing_alg_values_supported", JV_ARRAY(jv_string("RS256")));
@@ -68,19 +76,34 @@ static bool basic_matches(const struct sandbox *sandbox, const char *credentials
     return same;
 }
 
-/* Client authentication by exactly one of the two methods. Sets the reply where it fails. */
-static bool authenticate(const struct sandbox *sandbox, const struct sandbox_request *request,
-                         jv form, struct sandbox_reply *reply) {
+/* RFC 7523 §2.2 and §3: iss and sub are the client. */
+static bool assertion_holds(struct sandbox *sandbox, jv form) {
+    struct error ignored;
+    jv claims = jv_invalid();
+    bool good =
+        json_is(form, "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") &&
+        client_jwt_holds(sandbox, json_string(form, "client_assertion"), &claims, &ignored) &&
+        json_is(claims, "sub", sandbox->client_id);
+    jv_free(claims);
+    return good;
+}
+
+/* Client authentication by exactly one of the methods. Sets the reply where it fails. */
+static bool authenticate(struct sandbox *sandbox, const struct sandbox_request *request, jv form,
+                         struct sandbox_reply *reply) {
     const char *id = json_string(form, "client_id"), *secret = json_string(form, "client_secret");
     const char *header = request->authorization;
     bool basic = header != NULL && strncasecmp(header, "Basic ", 6) == 0;
-    if (basic && secret != NULL) {
+    bool assertion = json_string(form, "client_assertion") != NULL;
+    if (basic + assertion + (secret != NULL) > 1) {
         reply_error(reply, 400, "invalid_request", "two client authentications in one request");
         return false;
     }
-    bool good = basic ? basic_matches(sandbox, header + 6)
-                      : id != NULL && secret != NULL && same_secret(id, sandbox->client_id) &&
-                            same_secret(secret, sandbox->client_secret);
+    bool good = basic       ? basic_matches(sandbox, header + 6)
+                : assertion ? assertion_holds(sandbox, form)
+                            : id != NULL && secret != NULL && same_secret(id, sandbox->client_id) &&
+                                  same_secret(secret, sandbox->client_secret);
     if (!good) {
         reply_error(reply, 401, "invalid_client", "client authentication failed");
         reply->headers =
@@ -90,7 +113,7 @@ static bool authenticate(const struct sandbox *sandbox, const struct sandbox_req
 }
 
 /* Reads the form and authenticates the client: the beginning of both endpoints. */
-static bool begin(const struct sandbox *sandbox, const struct sandbox_request *request, jv *form,
+static bool begin(struct sandbox *sandbox, const struct sandbox_request *request, jv *form,
                   struct sandbox_reply *reply) {
     if (!form_parse(request, form)) {
         reply_error(reply, 400, "invalid_request",
@@ -186,24 +209,42 @@ static const char *check_request(const struct sandbox *sandbox, jv form, const c
         if (!good)
             return "invalid_authorization_details";
     }
+    *why = "this client is notified: client_notification_token must be 22 to 1024 characters";
+    const char *token = json_string(form, "client_notification_token");
+    if (sandbox->notify_url != NULL &&
+        (token == NULL || strlen(token) < 22 || strlen(token) > 1024))
+        return "invalid_request";
     *why = "unknown audience";
     return json_has(form, "audience") && !json_is(form, "audience", sandbox->audience)
                ? "invalid_target"
                : NULL;
 }
 
+/* The parameters, from the form or the signed request. False, with the reply set, if they are not
+ * as they must be. */
+static bool read_parameters(struct sandbox *sandbox, jv *form, struct sandbox_reply *reply) {
+    struct error error;
+    const char *why, *code;
+    if (json_has(*form, "request")) {
+        *form = signed_request_form(sandbox, *form, &error);
+        if (!jv_is_valid(*form)) {
+            reply_error(reply, 400, "invalid_request_object", error.text);
+            return false;
+        }
+    }
+    if ((code = check_request(sandbox, *form, &why)) == NULL)
+        return true;
+    reply_error(reply, 400, code, why);
+    jv_free(*form);
+    return false;
+}
+
 void provider_authorize(struct sandbox *sandbox, const struct sandbox_request *request,
                         struct sandbox_reply *reply) {
     jv form;
-    const char *why, *code;
     double expiry = DEFAULT_EXPIRY;
-    if (!begin(sandbox, request, &form, reply))
+    if (!begin(sandbox, request, &form, reply) || !read_parameters(sandbox, &form, reply))
         return;
-    if ((code = check_request(sandbox, form, &why)) != NULL) {
-        reply_error(reply, 400, code, why);
-        jv_free(form);
-        return;
-    }
     json_number_or_digits(form, "requested_expiry", &expiry);
     struct approval *approval = must_alloc(sizeof *approval);
     *approval = (struct approval){.next = sandbox->approvals,

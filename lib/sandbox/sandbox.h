@@ -19,6 +19,7 @@ struct approval {
     char *auth_req_id;
     char *id; /* what the phone knows it by */
     jv asked; /* the parameters of the request */
+    bool notified;
     double asked_at, expires_at, last_answer_at;
     double interval; /* seconds */
     enum { WAITING, APPROVED, DENIED, USED } state;
@@ -35,6 +36,9 @@ struct sandbox {
     const char *user;
     EVP_PKEY *key;
     jv jwks;
+    jv client_jwks;         /* of --client-key: the client authenticates itself and signs with it */
+    jv used_assertions;     /* an object: the jti of each JWT of the client's that was taken */
+    const char *notify_url; /* of --notify: where a decision is told (ping), or NULL */
     struct approval *approvals; /* the newest first */
     jv orders;                  /* an array */
     jv orders_by_key;           /* an object: Idempotency-Key to {request, order} */
@@ -81,6 +85,15 @@ void provider_authorize(struct sandbox *sandbox, const struct sandbox_request *r
 void provider_token(struct sandbox *sandbox, const struct sandbox_request *request,
                     struct sandbox_reply *reply);
 
+/* client_jwt.c: whether a JWT that the client has signed holds: by its key, for this provider,
+ * once, and not for longer than five minutes. *claims is the caller's. False and an error
+ * otherwise. */
+bool client_jwt_holds(struct sandbox *sandbox, const char *text, jv *claims, struct error *error);
+
+/* client_jwt.c: the parameters of a signed request (CIBA Core §7.1.1) in place of the form, which
+ * is taken. Invalid, with an error, if it does not hold. */
+jv signed_request_form(struct sandbox *sandbox, jv form, struct error *error);
+
 /* form.c: the parameters of an application/x-www-form-urlencoded body as an object. False if it is
  * malformed or names one twice. */
 bool form_parse(const struct sandbox_request *request, jv *form);
@@ -103,6 +116,11 @@ void phone_show(struct sandbox *sandbox, struct sandbox_reply *reply);
 void phone_requests(struct sandbox *sandbox, struct sandbox_reply *reply);
 void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request,
                   struct sandbox_reply *reply);
+
+/* ping.c: tells the client of the decisions that it has not been told of, if there is a notify_url.
+ * Called without the lock, now and then. */
+void ping_send(struct sandbox *sandbox);
+void ping_stop(void);
 
 /* faults.c: whether a fault of --faults is due for this path; then the reply is set by it. With
  * `after`, only those that take effect behind a handled request. */
