@@ -354,6 +354,17 @@ static jv slow_down(jv call, double retry_after) {
     return json_set(call, "authorization", authorization);
 }
 
+static bool is_transient(long status) {
+    return status == 429 || status == 408;
+}
+
+/* An error that is about the user or the client, whatever the status it comes with. */
+static bool is_final(jv body) {
+    const char *code = json_string(body, "error");
+    int status = code == NULL ? STATUS_UNAVAILABLE : oauth_error_status(code);
+    return status != STATUS_UNAVAILABLE && status != STATUS_PROTOCOL;
+}
+
 jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *answer,
                     enum ciba_next *next, struct error *error) {
     *next = CIBA_TROUBLE;
@@ -381,7 +392,7 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
     } else if (json_is(body, "error", "use_dpop_nonce") && answer->dpop_nonce[0] != '\0') {
         fail(error, STATUS_UNAVAILABLE, "the provider wants another DPoP nonce");
         *next = CIBA_AGAIN;
-    } else if (answer->status >= 500 || answer->status == 429 || answer->status == 408) {
+    } else if (answer->status >= 500 || (is_transient(answer->status) && !is_final(body))) {
         fail(error, STATUS_UNAVAILABLE, "HTTP %ld %s", answer->status, answer->reason);
         *next = CIBA_TROUBLE;
     } else {

@@ -349,3 +349,38 @@ END
   [ "$status" -eq 76 ]
   [ "$(count /jwks)" -eq 1 ]
 }
+
+@test "errors of the token endpoint mean the same with any status of 4xx" {
+  for status_code in 400 401 403 429; do
+    asked_with "{status:$status_code,body:{error:\"authorization_pending\",unknown:[1]}}" --approve yes --delay 0
+    run --separate-stderr ciba-poll < asked
+    kill "$CIBA_SANDBOX_PID"
+    [ "$status" -eq 0 ]
+    asked_with "{status:$status_code,body:{error:\"slow_down\"}}" --approve never
+    run --separate-stderr ciba-poll --once < asked
+    kill "$CIBA_SANDBOX_PID"
+    [ "$status" -eq 75 ]
+    holds '.calls[0].authorization.interval == 6'
+    asked_with "{status:$status_code,body:{error:\"access_denied\"}}"
+    run --separate-stderr ciba-poll < asked
+    kill "$CIBA_SANDBOX_PID"
+    [ "$status" -eq 1 ]
+  done
+}
+
+@test "with a certificate, mtls_endpoint_aliases are used where there are any (RFC 8705)" {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key -out self.pem -days 3 -subj "/CN=self" 2> /dev/null
+  sandbox --approve yes --delay 0
+  port=${CIBA_ISSUER%/}; port=${port##*:}
+  curl -s "${CIBA_ISSUER}.well-known/openid-configuration" > metadata
+  jq --arg i "$CIBA_ISSUER" '[{path:"/.well-known/openid-configuration",times:9,body:(. + {mtls_endpoint_aliases:{
+    backchannel_authentication_endpoint:($i + "mtls/bc"), token_endpoint:($i + "mtls/token")}})}]' metadata > faults
+  kill "$CIBA_SANDBOX_PID"
+  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
+  sandbox --port "$port" --faults faults
+  run ciba-authorize -n -m Hello --cert self.pem --key self.key --client-auth tls_client_auth
+  [ "$(count /mtls/bc)" -eq 1 ]
+  [ "$(requests /mtls/bc '.form | [.client_id, has("client_secret")]')" == '["sandbox-client",false]' ]
+  run ciba-authorize -n -m Hello
+  [ "$(count /bc-authorize)" -eq 1 ]
+}

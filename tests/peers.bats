@@ -211,6 +211,47 @@ claims() {
   holds '.calls[0] | has("token") | not'
 }
 
+# An approved call in the file `approved`: approved_call [OPTION...]
+approved_call() {
+  a_call | ciba-authorize -m Buy "$@" | timeout 20 ciba-poll "$@" > approved
+}
+
+@test "an API that checks the proof: stock-buy and tool-run prove the key that the token is bound to" {
+  with_secret dpop
+  export STOCK_API_URL=$CIBA_ISSUER/stocks
+  for key in ec ed rsa; do
+    approved_call --dpop-key "$keys/$key.key"
+    run --separate-stderr stock-buy --dpop-key "$keys/$key.key" < approved
+    echo "$stderr $output"
+    [ "$status" -eq 0 ]
+    holds '.calls[0] | .result.status == 200 and .result.content.body.order == {ticker:"GOOGL",qty:3} and (has("token") | not)'
+  done
+  run --separate-stderr stock-buy --dpop-key "$keys/ec.key" < approved
+  [ "$status" -eq 77 ] # another key
+  run --separate-stderr stock-buy < approved
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"--dpop-key names that"* ]]
+  cat > order.sh <<'END'
+#!/bin/bash
+exec curl -sSf --cacert "$SSL_CERT_FILE" -H "Authorization: DPoP $ACCESS_TOKEN" -H "$(dpop-proof --nonce n-1 POST "$STOCK_API_URL")" -d @- "$STOCK_API_URL"
+END
+  chmod +x order.sh
+  run --separate-stderr tool-run --name buy --dpop-key "$keys/rsa.key" -- ./order.sh < approved
+  echo "$stderr $output"
+  [ "$status" -eq 0 ]
+  holds '.calls[0].result.content.order.qty == 3'
+}
+
+@test "an API that checks the certificate: stock-buy shows the one that the token is bound to" {
+  export CIBA_CLIENT_ID=tls STOCK_API_URL=$CIBA_ISSUER/stocks
+  approved_call --cert "$keys/client.pem" --key "$keys/client.key"
+  run --separate-stderr stock-buy --cert "$keys/stranger.pem" --key "$keys/stranger.key" < approved
+  [ "$status" -eq 77 ]
+  run --separate-stderr stock-buy --cert "$keys/client.pem" --key "$keys/client.key" < approved
+  [ "$status" -eq 0 ]
+  holds '.calls[0].result.content.body.cnf["x5t#S256"] | length == 43'
+}
+
 @test "oidc-provider: authorization_details come back with the token (RFC 9396)" {
   with_secret rar
   run --separate-stderr bash -o pipefail -c 'ciba-authorize -n -m Hello -d "{type:\"order\",qty:3}" | timeout 20 ciba-poll'

@@ -3,10 +3,11 @@
 // DIR has server.pem and server.key, ca.pem, and the public keys of the clients, NAME.pub. The issuer is
 // written to DIR/issuer once it listens. The user decides by what he is asked: a message with "Deny" is
 // denied, one with "Never" is not answered, any other is approved at once.
-import { createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
+import { calculateJwkThumbprint, createLocalJWKSet, EmbeddedJWK, jwtVerify } from 'jose';
 import { errors, Provider } from 'oidc-provider';
 
 const dir = process.argv[2];
@@ -81,6 +82,7 @@ const provider = new Provider(issuer, {
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
   enabledJWA: {
     clientAuthSigningAlgValues: ['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'],
+    dPoPSigningAlgValues: ['ES256', 'EdDSA', 'RS256'],
     requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
   },
   scopes: ['openid', 'offline_access'],
@@ -138,6 +140,33 @@ const provider = new Provider(issuer, {
   },
 });
 provider.on('server_error', (ctx, error) => console.error(error));
-server.on('request', provider.callback());
+
+// An API at /stocks that takes a token only with the proof of what it is bound to: the key of a DPoP proof
+// (RFC 9449 §7), with a nonce of its own, or the certificate of the connection (RFC 8705 §3).
+const hash = (text) => createHash('sha256').update(text).digest('base64url');
+const tokenKeys = createLocalJWKSet({ keys: JSON.parse(file('provider.jwks')).keys.map(({ kty, n, e, kid }) => ({ kty, n, e, kid })) });
+const stocks = async (request, response) => {
+  const [type, token] = (request.headers.authorization ?? '').split(' ');
+  const { payload } = await jwtVerify(token, tokenKeys, { issuer, audience, typ: 'at+jwt' });
+  if (payload.cnf?.jkt) {
+    const proof = await jwtVerify(request.headers.dpop, EmbeddedJWK, { typ: 'dpop+jwt', maxTokenAge: 60 });
+    if (proof.payload.nonce !== 'n-1') {
+      response.writeHead(401, { 'DPoP-Nonce': 'n-1', 'WWW-Authenticate': 'DPoP error="use_dpop_nonce"' }).end();
+      return;
+    }
+    const good = type === 'DPoP' && proof.payload.htm === request.method && proof.payload.htu === `${issuer}/stocks`
+      && proof.payload.ath === hash(token) && await calculateJwkThumbprint(proof.protectedHeader.jwk) === payload.cnf.jkt;
+    if (!good) throw new Error('the proof does not hold');
+  }
+  if (payload.cnf?.['x5t#S256'] && payload.cnf['x5t#S256'] !== hash(request.socket.getPeerCertificate().raw)) throw new Error('another certificate');
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ order: JSON.parse(body), sub: payload.sub, cnf: payload.cnf }));
+};
+const providerCallback = provider.callback();
+server.on('request', (request, response) => {
+  if (request.url !== '/stocks') providerCallback(request, response);
+  else stocks(request, response).catch((error) => response.writeHead(401).end(error.message));
+});
 writeFileSync(path.join(dir, 'issuer.new'), `${issuer}\n`);
 renameSync(path.join(dir, 'issuer.new'), path.join(dir, 'issuer'));
