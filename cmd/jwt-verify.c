@@ -7,7 +7,6 @@
 #include "json.h"
 #include "options.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -83,29 +82,6 @@ static int verify(struct job *job, const char *token) {
     return status;
 }
 
-/* All of stdin; the caller frees. NULL if it cannot be read or is too large. */
-static char *read_input(struct error *error) {
-    size_t used = 0, room = 65536;
-    char *text = must_alloc(room + 1);
-    ssize_t got;
-    while ((got = read(STDIN_FILENO, text + used, room - used)) != 0 && used < INPUT_LIMIT) {
-        if (got < 0 && errno != EINTR) {
-            fail(error, STATUS_IO, "cannot read: %s", strerror(errno));
-            free(text);
-            return NULL;
-        }
-        used += got > 0 ? (size_t)got : 0;
-        if (used == room && (text = realloc(text, (room *= 2) + 1)) == NULL)
-            out_of_memory();
-    }
-    text[used] = '\0';
-    if (used < INPUT_LIMIT && strlen(text) == used)
-        return text;
-    fail(error, STATUS_INPUT, "is too large, or has a NUL byte");
-    free(text);
-    return NULL;
-}
-
 /* The access token of every call of the document that has one. */
 static int verify_document(struct job *job, jv document) {
     int status = STATUS_DONE, found = 0;
@@ -168,12 +144,17 @@ int main(int argc, char **argv) {
                                             .audience = audience,
                                             .scope = given.scope,
                                             .type = given.type};
-    char *text = good ? read_input(&error) : NULL;
-    if (text != NULL) {
-        status = verify_input(&job, text);
+    unsigned long size = 0;
+    char *text =
+        good ? config_read_descriptor(STDIN_FILENO, "stdin", INPUT_LIMIT, &size, &error) : NULL;
+    if (text == NULL) {
+        complain(NULL, "%s", error.text);
+        status = good ? STATUS_IO : error.status;
+    } else if (strlen(text) != size) {
+        complain("stdin", "has a NUL byte");
+        status = STATUS_INPUT;
     } else {
-        complain(good ? "stdin" : NULL, "%s", error.text);
-        status = error.status;
+        status = verify_input(&job, text);
     }
     free(text);
     client_free(&job.issuer);

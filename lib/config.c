@@ -129,13 +129,8 @@ const char *config_get(const char *flag, ...) {
     return value;
 }
 
-char *config_read_file(const char *path, unsigned long limit, unsigned long *size,
-                       struct error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
-        return NULL;
-    }
+char *config_read_descriptor(int fd, const char *path, unsigned long limit, unsigned long *size,
+                             struct error *error) {
     size_t used = 0, room = 4096;
     char *text = must_alloc(room + 1);
     ssize_t got;
@@ -152,20 +147,30 @@ char *config_read_file(const char *path, unsigned long limit, unsigned long *siz
             text = grown;
         }
     }
-    int problem = errno;
-    close(fd);
     text[used] = '\0';
     if (got == 0 && used <= limit) {
         if (size != NULL)
             *size = used;
         return text;
     }
-    free(text);
     if (got < 0)
-        fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(problem));
+        fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
     else
         fail(error, STATUS_NO_FILE, "%s: larger than %lu bytes", path, limit);
+    free(text);
     return NULL;
+}
+
+char *config_read_file(const char *path, unsigned long limit, unsigned long *size,
+                       struct error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = config_read_descriptor(fd, path, limit, size, error);
+    close(fd);
+    return text;
 }
 
 static const char *secret_from_file(const char *path, struct error *error) {

@@ -30,4 +30,8 @@ const char *config_keep(char *text);
 char *config_read_file(const char *path, unsigned long limit, unsigned long *size,
                        struct error *error);
 
+/* The same from a descriptor, which stays open; `path` is what messages call it. */
+char *config_read_descriptor(int fd, const char *path, unsigned long limit, unsigned long *size,
+                             struct error *error);
+
 #endif
