@@ -5,6 +5,7 @@
 #include "digest.h"
 #include "filter.h"
 #include "json.h"
+#include "jwt.h"
 #include "options.h"
 #include "spool.h"
 #include "template.h"
@@ -68,14 +69,8 @@ struct job {
 
 /* The scopes with `openid`, which CIBA needs. */
 static char *complete_scope(const char *scope) {
-    size_t size = strlen("openid");
-    const char *found = scope;
-    while ((found = strstr(found, "openid")) != NULL) {
-        bool starts = found == scope || found[-1] == ' ';
-        if (starts && (found[size] == '\0' || found[size] == ' '))
-            return must_copy(scope);
-        found += size;
-    }
+    if (scope_has(scope, "openid", strlen("openid")))
+        return must_copy(scope);
     return must_format("openid%s%s", *scope != '\0' ? " " : "", scope);
 }
 

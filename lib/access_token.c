@@ -7,21 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-static bool has_scope(const char *scopes, const char *wanted, size_t size) {
-    for (const char *at = scopes; at != NULL && *at != '\0';) {
-        size_t length = strcspn(at, " ");
-        if (length == size && strncmp(at, wanted, size) == 0)
-            return true;
-        at += length + strspn(at + length, " ");
-    }
-    return false;
-}
-
 static bool scopes_suffice(jv claims, const char *wanted, struct error *error) {
     const char *scopes = json_string(claims, "scope");
     while (wanted != NULL && *wanted != '\0') {
         size_t size = strcspn(wanted, " ");
-        if (size > 0 && !has_scope(scopes, wanted, size))
+        if (size > 0 && !scope_has(scopes, wanted, size))
             return fail(error, STATUS_NO, "it lacks the scope %.*s", (int)size, wanted);
         wanted += size + strspn(wanted + size, " ");
     }

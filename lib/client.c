@@ -34,8 +34,9 @@ bool client_configure_issuer(struct client *client, const struct client_settings
         return false;
     struct http_settings http = settings->http;
     if (settings->key_password_file != NULL &&
-        !config_secret(&http.key_password, error, settings->key_password_file, NULL))
+        !config_secret(&client->key_password, error, settings->key_password_file, NULL))
         return false;
+    http.key_password = client->key_password;
     client->has_certificate = http.cert != NULL;
     client->http = http_new(&http, config_get(NULL, "SSL_CERT_FILE", NULL),
                             config_get(NULL, "SSL_CERT_DIR", NULL));
@@ -44,20 +45,16 @@ bool client_configure_issuer(struct client *client, const struct client_settings
 
 static bool load_keys(struct client *client, const struct client_settings *settings,
                       struct error *error) {
-    const char *password = NULL;
-    if (settings->key_password_file != NULL &&
-        !config_secret(&password, error, settings->key_password_file, NULL))
-        return false;
     client->key_id = settings->key_id;
     if (settings->key_file != NULL) {
-        client->key = key_file_load(settings->key_file, password, error);
+        client->key = key_file_load(settings->key_file, client->key_password, error);
         if (client->key == NULL)
             return false;
         client->key_algorithm = settings->key_algorithm != NULL ? settings->key_algorithm
                                                                 : jws_algorithm_for(client->key);
     }
     if (settings->dpop_key != NULL)
-        client->dpop_key = key_file_load(settings->dpop_key, password, error);
+        client->dpop_key = key_file_load(settings->dpop_key, client->key_password, error);
     return settings->dpop_key == NULL || client->dpop_key != NULL;
 }
 

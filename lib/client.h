@@ -48,9 +48,10 @@ struct client {
     const char *authentication;     /* NULL until client_discover chooses */
     const char *assertion_audience; /* the issuer if not set otherwise */
     const char *key_id, *key_algorithm;
-    EVP_PKEY *key;      /* for assertions and signed requests, NULL for none */
-    EVP_PKEY *dpop_key; /* NULL for none */
-    char *dpop_nonce;   /* what the provider wants in the next proof, NULL for none */
+    const char *key_password; /* of all key files, NULL for none */
+    EVP_PKEY *key;            /* for assertions and signed requests, NULL for none */
+    EVP_PKEY *dpop_key;       /* NULL for none */
+    char *dpop_nonce;         /* what the provider wants in the next proof, NULL for none */
     bool has_certificate;
     struct http *http;
     jv metadata; /* of the issuer; invalid until client_discover */

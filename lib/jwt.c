@@ -39,3 +39,13 @@ bool jwt_times_hold(jv payload, double now, struct error *error) {
         return fail(error, STATUS_PROTOCOL, "it is not valid yet ('nbf')");
     return true;
 }
+
+bool scope_has(const char *scopes, const char *wanted, size_t size) {
+    for (const char *at = scopes; at != NULL && *at != '\0';) {
+        size_t length = strcspn(at, " ");
+        if (length == size && strncmp(at, wanted, size) == 0)
+            return true;
+        at += length + strspn(at + length, " ");
+    }
+    return false;
+}

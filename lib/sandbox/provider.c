@@ -6,6 +6,7 @@
 #include "json.h"
 #include "jwk.h"
 #include "jws.h"
+#include "jwt.h"
 #include "utf8.h"
 
 #include <math.h>
@@ -126,17 +127,6 @@ static bool begin(struct sandbox *sandbox, const struct sandbox_request *request
     return false;
 }
 
-static bool has_scope(const char *scopes, const char *wanted) {
-    size_t size = strlen(wanted);
-    for (const char *at = scopes; at != NULL && *at != '\0';) {
-        size_t length = strcspn(at, " ");
-        if (length == size && strncmp(at, wanted, size) == 0)
-            return true;
-        at += length + strspn(at + length, " ");
-    }
-    return false;
-}
-
 /* CIBA Core §7.2: exactly one hint, and it must tell who. */
 static const char *check_hint(const struct sandbox *sandbox, jv form, const char **why) {
     int hints = json_has(form, "login_hint") + json_has(form, "login_hint_token") +
@@ -185,7 +175,7 @@ static const char *check_request(const struct sandbox *sandbox, jv form, const c
     if (code != NULL)
         return code;
     *why = "scope must have openid";
-    if (!has_scope(json_string(form, "scope"), "openid"))
+    if (!scope_has(json_string(form, "scope"), "openid", strlen("openid")))
         return "invalid_scope";
     *why = "binding_message must be 1 to 256 plain characters";
     if (message == NULL || !message_allowed(message))
