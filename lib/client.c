@@ -151,15 +151,17 @@ const char *client_endpoint(const struct client *client, const char *name, struc
 
 bool client_fetch_keys(struct client *client, bool again, struct error *error) {
     bool have = jv_is_valid(client->jwks);
-    if (have && (!again || clock_now() - client->jwks_fetched_at < KEYS_REFETCH_SECONDS))
+    double now = clock_now();
+    if (have && (!again || now - client->jwks_fetched_again_at < KEYS_REFETCH_SECONDS))
         return true;
     const char *url = client_endpoint(client, "jwks_uri", error);
     jv jwks;
+    if (have)
+        client->jwks_fetched_again_at = now;
     if (url == NULL || !fetch_json(client, url, &jwks, error))
         return false;
     jv_free(client->jwks);
     client->jwks = jwks;
-    client->jwks_fetched_at = clock_now();
     return true;
 }
 

@@ -54,9 +54,9 @@ struct client {
     char *dpop_nonce;         /* what the provider wants in the next proof, NULL for none */
     bool has_certificate;
     struct http *http;
-    jv metadata; /* of the issuer; invalid until client_discover */
-    jv jwks;     /* invalid until fetched */
-    double jwks_fetched_at;
+    jv metadata;                  /* of the issuer; invalid until client_discover */
+    jv jwks;                      /* invalid until fetched */
+    double jwks_fetched_again_at; /* seconds since 1970 */
 };
 
 /* Settles the issuer, from flag, environment and -e FILE, which is read here, and how it is asked;
@@ -80,8 +80,8 @@ bool client_discover(struct client *client, struct error *error);
  * status 78 where the issuer offers none. */
 const char *client_endpoint(const struct client *client, const char *name, struct error *error);
 
-/* Fetches the issuer's keys, unless they were fetched and `again` is false, or were fetched in the
- * last 30 s. False and an error with status 69 or 76. */
+/* Fetches the issuer's keys, unless they are there and `again` is false. Again is not done more
+ * often than every 30 s. False and an error with status 69 or 76. */
 bool client_fetch_keys(struct client *client, bool again, struct error *error);
 
 /* The claims that a JWT of the client's has in common: iss, aud, iat, exp in 60 s, and a new jti.

@@ -339,15 +339,18 @@ END
 }
 
 @test "keys that are new at the provider are fetched once more, others are not asked for again" {
-  sandbox --approve yes --delay 0
-  jq -n '[{path:"/jwks",body:{keys:[]}}]' > faults
-  kill "$CIBA_SANDBOX_PID"
+  jq -n '[{path:"/jwks",times:1,body:{keys:[]}}]' > faults
   sandbox --approve yes --delay 0 --faults faults
-  a_call | ciba-authorize -m Buy > asked
-  # fetched within the last 30 seconds: not again
-  run --separate-stderr ciba-poll < asked
+  run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
+  [ "$status" -eq 0 ]
+  [ "$(count /jwks)" -eq 2 ]
+  kill "$CIBA_SANDBOX_PID"
+  rm requests
+  jq -n '[{path:"/jwks",times:9,body:{keys:[]}}]' > faults
+  sandbox --approve yes --delay 0 --faults faults
+  run --separate-stderr ciba-poll < <({ a_call; a_call; a_call; } | ciba-authorize -m Buy)
   [ "$status" -eq 76 ]
-  [ "$(count /jwks)" -eq 1 ]
+  [ "$(count /jwks)" -eq 2 ]
 }
 
 @test "errors of the token endpoint mean the same with any status of 4xx" {
