@@ -162,6 +162,7 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.verbose)
         verbose_on();
+    given.poll.tell = given.verbose || (isatty(STDERR_FILENO) && !given.quiet);
     if (!client_configure(&job.client, &given.client, &error) || !catch_signals(&error)) {
         complain(NULL, "%s", error.text);
         client_free(&job.client);

@@ -257,7 +257,7 @@ static void show_on_terminal(int terminal, const struct approval **shown) {
     pthread_mutex_lock(&sandbox.lock);
     const struct approval *approval = waiting_approval();
     if (approval != NULL && approval != *shown) {
-        char *line = must_format("\n  %s\n  Approve? [y/n] ", approval_message(approval));
+        char *line = must_format("\n  %s\n  Approve? Type y or n.\n", approval_message(approval));
         write_terminal(terminal, line);
         free(line);
     }
@@ -276,7 +276,7 @@ static void read_terminal(int terminal, const struct approval **shown) {
     if (approval != NULL && approval == *shown && (yes || no))
         approval_decide(&sandbox, approval, yes);
     else if (approval != NULL)
-        write_terminal(terminal, "  Please type y or n: ");
+        write_terminal(terminal, "  Please type y or n.\n");
     pthread_mutex_unlock(&sandbox.lock);
 }
 

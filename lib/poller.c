@@ -28,6 +28,7 @@ struct wait {
     int index;    /* in the document's calls */
     int troubles; /* tries in a row without an answer about the user */
     bool expects; /* a notification, which makes it due */
+    bool told;    /* that it waits */
     double due;   /* seconds since 1970 */
 };
 
@@ -249,6 +250,19 @@ static double backoff(double base, int troubles) {
     return wait * (1 + jitter() / 2);
 }
 
+/* For a person at a terminal, who may have to find his phone. */
+static void tell_once(const struct poller *poller, struct wait *wait, jv call) {
+    if (!poller->settings.tell || wait->told)
+        return;
+    wait->told = true;
+    jv authorization = json_get(call, "authorization");
+    const char *user = json_string(authorization, "user");
+    const char *message = json_string(authorization, "binding_message");
+    complain(call_id(call), "waiting for %s, %.0f s at most: %s", user != NULL ? user : "the user",
+             stored_time(call, "expires_at") - clock_now(), message != NULL ? message : "");
+    jv_free(authorization);
+}
+
 /* Waits for the next poll, or gives the call up where its time is over. Takes the call. */
 static void wait_again(struct poller *poller, struct wait *wait, jv call, double seconds,
                        const struct error *trouble) {
@@ -297,6 +311,7 @@ static void take_answer(struct poller *poller, struct wait *wait,
                                                                                : seconds;
     } else {
         wait->troubles = 0;
+        tell_once(poller, wait, call);
         seconds = wait->expects ? safety_wait(call, seconds) : seconds;
     }
     wait_again(poller, wait, call, seconds, &error);

@@ -387,3 +387,16 @@ END
   run ciba-authorize -n -m Hello
   [ "$(count /bc-authorize)" -eq 1 ]
 }
+
+@test "at a terminal, or with -v, it says whom it waits for; elsewhere it is silent" {
+  sandbox --approve yes --delay 1.2 --interval 1
+  run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
+  [ "$status" -eq 0 ]
+  [ -z "$stderr" ]
+  run --separate-stderr ciba-poll -v < <(a_call | ciba-authorize -m Buy)
+  [ "$(grep -c 'call_1: waiting for auth0|demo, [0-9]* s at most: Buy' <<< "$stderr")" -eq 1 ]
+  script -qec true /dev/null > /dev/null 2>&1 || skip "there is no pseudo-terminal, or no script(1)"
+  a_call | ciba-authorize -m Buy > asked
+  script -qec 'ciba-poll < asked > decided' screen > /dev/null < /dev/null
+  grep -q 'waiting for auth0|demo' screen
+}

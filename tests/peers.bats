@@ -43,7 +43,7 @@ http {
   access_log $PWD/nginx.access;
   client_body_temp_path $PWD/t1; proxy_temp_path $PWD/t2; fastcgi_temp_path $PWD/t3; uwsgi_temp_path $PWD/t4; scgi_temp_path $PWD/t5;
   server {
-    listen 127.0.0.1:$port ssl; server_name localhost;
+    listen 127.0.0.1:$port ssl http2; server_name localhost; root $PWD/www;
     ssl_certificate $PWD/server.pem; ssl_certificate_key $PWD/server.key;
     location = /notify {
       fastcgi_pass unix:$PWD/fcgi.sock;
@@ -64,8 +64,8 @@ END
 setup_file() {
   export peers_missing=""
   command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
-  [ -n "$peers_missing" ] || [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
-    peers_missing="oidc-provider needs Node 20 or later, this is $(node --version)"
+  [ -n "$peers_missing" ] || [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] ||
+    peers_missing="oidc-provider needs Node 18 or later, this is $(node --version)"
   [ -z "$peers_missing" ] || return 0
   if [ ! -d "$BATS_TEST_DIRNAME/peers/node_modules" ]; then
     npm ci --prefix "$BATS_TEST_DIRNAME/peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
@@ -366,7 +366,17 @@ END
   exec 5>&-
   wait "$poll"
   jq -e '.calls[0].authorization.status == "approved"' decided
-  grep -q '"POST /notify HTTP/1.1" 204' "$keys/nginx.access"
+  grep -q '"POST /notify HTTP/[12].[01]" 204' "$keys/nginx.access"
+}
+
+@test "nginx: HTTP/2 is spoken where it is offered" {
+  [ -s "$keys/notify" ] || skip "nginx and fcgiwrap are not installed"
+  with_secret post
+  CIBA_ISSUER=$(sed 's/notify$//' "$keys/notify")
+  run ciba-authorize -n -m Hello
+  [ "$status" -eq 76 ]
+  [[ $output == *"HTTP 404 instead of 200"* ]]
+  grep -q '"GET /.well-known/openid-configuration HTTP/2.0" 404' "$keys/nginx.access"
 }
 
 @test "nginx and fcgiwrap: a notification with a wrong token, body or method is refused" {
