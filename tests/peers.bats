@@ -64,8 +64,6 @@ END
 setup_file() {
   export peers_missing=""
   command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
-  [ -n "$peers_missing" ] || [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] ||
-    peers_missing="oidc-provider needs Node 18 or later, this is $(node --version)"
   [ -z "$peers_missing" ] || return 0
   if [ ! -d "$BATS_TEST_DIRNAME/peers/node_modules" ]; then
     npm ci --prefix "$BATS_TEST_DIRNAME/peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
@@ -74,6 +72,9 @@ setup_file() {
       return 1
     }
   fi
+  # The Node that oidc-provider asks for comes with it, where the system's is older.
+  local modern=("$BATS_TEST_DIRNAME"/peers/node_modules/node-linux-*/bin/node)
+  [ ! -x "${modern[0]}" ] || PATH=${modern[0]%/node}:$PATH
   cd "$BATS_FILE_TMPDIR" || return 1
   make_keys
   start_nginx
