@@ -139,11 +139,12 @@ static void run(struct job *job) {
         }
         if (clock_now() >= end)
             break;
-        if (job->reading && can_read(STDIN_FILENO))
+        double until = watched ? end : fmin(end, clock_now() + 1);
+        if (job->reading && can_read(STDIN_FILENO)) {
             read_documents(job);
-        else
-            poller_step(job->poller, descriptors, count,
-                        watched ? end : fmin(end, clock_now() + 1));
+            until = 0; /* only what is due: stdin may never end */
+        }
+        poller_step(job->poller, descriptors, count, until);
         if (!watched || (job->spool >= 0 && drain(job->spool)))
             poller_look_for_notifications(job->poller);
     }

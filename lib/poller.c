@@ -200,7 +200,9 @@ static void add_wait(struct poller *poller, struct waiting_document *owner, int 
     wait->index = index;
     wait->due = stored_time(call, "next_poll_at");
     wait->expects = poller->settings.spool != NULL && notification_digest(call) != NULL;
-    if (wait->expects && !poller->settings.once)
+    if (wait->expects && spool_has(poller->settings.spool, notification_digest(call)))
+        wait->due = 0;
+    else if (wait->expects && !poller->settings.once)
         wait->due = clock_now() + safety_wait(call, ciba_interval(call));
     owner->pending++;
     heap_push(poller, wait);
@@ -229,8 +231,6 @@ void poller_add(struct poller *poller, jv document) {
     jv_free(calls);
     if (--waiting->pending == 0)
         put_out(poller, waiting);
-    else
-        poller_look_for_notifications(poller);
 }
 
 /* A number from 0 to 1, so that a thousand clients do not come back at the same moment. */
@@ -326,33 +326,37 @@ static struct wait **take_all(struct poller *poller, size_t *count) {
     return waits;
 }
 
-/* Puts the wait back, with what its notification changes, if it has come. */
+static bool has_notification(const struct poller *poller, const struct wait *wait) {
+    if (!wait->expects)
+        return false;
+    jv call = take_call(wait);
+    bool there = spool_has(poller->settings.spool, notification_digest(call));
+    jv_free(call);
+    return there;
+}
+
+/* Does what the notification of a wait, which is out of the heap, asks for: a poll, or the end. */
 static void take_notification(struct poller *poller, struct wait *wait) {
-    jv call = take_call(wait), notification;
+    jv call = take_call(wait), notification = jv_invalid();
     enum ciba_next next = CIBA_TROUBLE;
-    struct error error;
+    struct error error = {STATUS_PROTOCOL, "the notification cannot be read"};
     size_t size;
-    char *text =
-        wait->expects ? spool_get(poller->settings.spool, notification_digest(call), &size) : NULL;
-    bool ready = text != NULL && client_discover(poller->client, &error);
-    if (ready && json_parse(text, size, &notification, &error)) {
+    char *text = spool_get(poller->settings.spool, notification_digest(call), &size);
+    if (text != NULL && json_parse(text, size, &notification, &error))
         call = ciba_take_notification(poller->client, call, notification, &next, &error);
-        jv_free(notification);
-    }
-    if (ready && next != CIBA_PENDING)
-        forget_notification(poller, call);
-    if (text != NULL && error.status != STATUS_DONE)
+    if (error.status != STATUS_DONE)
         complain(call_id(call), "%s", error.text);
-    if (ready && next == CIBA_PENDING) {
-        wait->due = 0;
-        wait->expects = false;
-    }
+    if (next != CIBA_PENDING)
+        forget_notification(poller, call);
+    wait->expects = next == CIBA_TROUBLE;
+    wait->due = wait->expects ? clock_now() + safety_wait(call, ciba_interval(call)) : 0;
     put_call(wait, call);
-    if (ready && next == CIBA_DECIDED)
+    jv_free(notification);
+    free(text);
+    if (next == CIBA_DECIDED)
         end_wait(poller, wait);
     else
         heap_push(poller, wait);
-    free(text);
 }
 
 void poller_look_for_notifications(struct poller *poller) {
@@ -360,8 +364,11 @@ void poller_look_for_notifications(struct poller *poller) {
     if (poller->settings.spool == NULL)
         return;
     struct wait **waits = take_all(poller, &count);
-    for (size_t i = 0; i < count; i++)
-        take_notification(poller, waits[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (has_notification(poller, waits[i]))
+            waits[i]->due = 0;
+        heap_push(poller, waits[i]);
+    }
     free(waits);
 }
 
@@ -399,41 +406,51 @@ static bool issuer_ready(struct poller *poller) {
     return false;
 }
 
-/* False if waits have been put off or ended instead. */
-static bool send_due(struct poller *poller) {
+/* Sends the token request of a wait, which is out of the heap. */
+static void send_poll(struct poller *poller, struct wait *wait) {
+    struct client_message message;
+    struct error error;
+    jv call = take_call(wait);
+    if (ciba_poll_message(poller->client, call, &message, &error)) {
+        http_start(poller->client->http, &message.request, wait);
+        poller->under_way++;
+        client_message_free(&message);
+    } else {
+        complain(call_id(call), "%s", error.text);
+        wait->owner->status = status_worse(wait->owner->status, error.status);
+        end_wait(poller, wait);
+    }
+    jv_free(call);
+}
+
+/* Does what is due. False if waits have been put off or ended, so that there may be nothing to wait
+ * for. */
+static bool do_due(struct poller *poller) {
+    struct error none = {STATUS_DONE, ""};
+    bool only_sent = true;
     while (poller->heap_count > 0 && poller->under_way < poller->parallel &&
            poller->heap[0]->due <= clock_now()) {
-        if (poller->heap[0]->expects && poller->settings.push) {
-            struct error none = {STATUS_DONE, ""};
-            struct wait *wait = heap_pop(poller);
-            jv call = take_call(wait);
-            wait_again(poller, wait, call, safety_wait(call, 1), &none);
-            return false;
-        }
         if (!issuer_ready(poller))
             return false;
         struct wait *wait = heap_pop(poller);
-        struct client_message message;
-        struct error error;
-        jv call = take_call(wait);
-        if (ciba_poll_message(poller->client, call, &message, &error)) {
-            http_start(poller->client->http, &message.request, wait);
-            poller->under_way++;
-            client_message_free(&message);
+        if (has_notification(poller, wait)) {
+            take_notification(poller, wait);
+            only_sent = false;
+        } else if (wait->expects && poller->settings.push) {
+            jv call = take_call(wait);
+            wait_again(poller, wait, call, safety_wait(call, 1), &none);
+            only_sent = false;
         } else {
-            complain(call_id(call), "%s", error.text);
-            wait->owner->status = status_worse(wait->owner->status, error.status);
-            end_wait(poller, wait);
+            send_poll(poller, wait);
         }
-        jv_free(call);
     }
-    return true;
+    return only_sent;
 }
 
 void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until) {
     struct http_answer answer;
     void *owner;
-    if (!send_due(poller))
+    if (!do_due(poller))
         return;
     if (poller->heap_count > 0 && poller->under_way < poller->parallel &&
         poller->heap[0]->due < until)

@@ -80,11 +80,19 @@ bool spool_expect(const char *directory, const char *digest, struct error *error
     return good;
 }
 
-bool spool_is_expected(const char *directory, const char *digest) {
-    char *path = path_of(directory, "expected", digest);
+static bool is_there(const char *directory, const char *folder, const char *digest) {
+    char *path = path_of(directory, folder, digest);
     bool there = path != NULL && access(path, F_OK) == 0;
     free(path);
     return there;
+}
+
+bool spool_is_expected(const char *directory, const char *digest) {
+    return is_there(directory, "expected", digest);
+}
+
+bool spool_has(const char *directory, const char *digest) {
+    return is_there(directory, "new", digest);
 }
 
 bool spool_put(const char *directory, const char *digest, const char *text, size_t size,
@@ -108,9 +116,8 @@ char *spool_get(const char *directory, const char *digest, size_t *size) {
     struct error ignored;
     char *path = path_of(directory, "new", digest);
     unsigned long read_size = 0;
-    char *text = path != NULL && access(path, F_OK) == 0
-                     ? config_read_file(path, NOTIFICATION_LIMIT, &read_size, &ignored)
-                     : NULL;
+    char *text =
+        path == NULL ? NULL : config_read_file(path, NOTIFICATION_LIMIT, &read_size, &ignored);
     *size = read_size;
     free(path);
     return text;

@@ -28,6 +28,9 @@ bool spool_is_expected(const char *directory, const char *digest);
 bool spool_put(const char *directory, const char *digest, const char *text, size_t size,
                struct error *error);
 
+/* Whether the notification has come. */
+bool spool_has(const char *directory, const char *digest);
+
 /* The notification, if it has come; the caller frees. NULL if it has not, or the digest is not one.
  */
 char *spool_get(const char *directory, const char *digest, size_t *size);
