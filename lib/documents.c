@@ -16,31 +16,16 @@ struct document_reader {
     unsigned long line;      /* of buffer[start] */
     unsigned long reported;  /* line of the last document */
     struct json_scan scan;   /* of the document that begins at buffer[start] */
-    jv_parser *parser;       /* fed line by line, so that a broken line is found at its end */
-    jv parsed;
-    size_t fed; /* bytes of the document given to the parser */
     bool skipping, at_line_start, ended, first;
 };
 
 struct document_reader *document_reader_new(int fd) {
     struct document_reader *reader = must_alloc(sizeof *reader);
     *reader = (struct document_reader){.fd = fd, .line = 1, .at_line_start = true, .first = true};
-    reader->parsed = jv_invalid();
     return reader;
 }
 
-static void forget_document(struct document_reader *reader) {
-    if (reader->parser != NULL)
-        jv_parser_free(reader->parser);
-    jv_free(reader->parsed);
-    reader->parser = NULL;
-    reader->parsed = jv_invalid();
-    reader->scan = (struct json_scan){0};
-    reader->fed = 0;
-}
-
 void document_reader_free(struct document_reader *reader) {
-    forget_document(reader);
     free(reader->buffer);
     free(reader);
 }
@@ -115,7 +100,7 @@ static enum document_event bad(struct document_reader *reader, struct error *err
     char why[sizeof error->text];
     memcpy(why, error->text, sizeof why);
     fail(error, STATUS_INPUT, "line %lu: %.900s", reader->reported, why);
-    forget_document(reader);
+    reader->scan = (struct json_scan){0};
     /* At least one byte, so that the same '{' is not tried again. */
     if (reader->start < reader->end)
         advance(reader, 1);
@@ -124,56 +109,21 @@ static enum document_event bad(struct document_reader *reader, struct error *err
     return DOCUMENT_BAD;
 }
 
-/* Gives libjq what has been scanned since the last time. */
-static bool feed_parser(struct document_reader *reader, struct error *error) {
-    if (reader->parser == NULL)
-        reader->parser = jv_parser_new(0);
-    jv_parser_set_buf(reader->parser, reader->buffer + reader->start + reader->fed,
-                      (int)(reader->scan.at - reader->fed), 1);
-    reader->fed = reader->scan.at;
-    jv value = jv_parser_next(reader->parser);
-    if (jv_is_valid(value)) {
-        jv_free(reader->parsed);
-        reader->parsed = value;
-        return true;
-    }
-    if (!jv_invalid_has_msg(jv_copy(value))) {
-        jv_free(value);
-        return true;
-    }
-    jv message = jv_invalid_get_msg(value);
-    char *text = must_copy(jv_string_value(message));
-    jv_free(message);
-    char *where = strstr(text, " at line ");
-    if (where != NULL)
-        *where = '\0';
-    fail(error, STATUS_INPUT, "not JSON: %s", text);
-    free(text);
-    return false;
-}
-
 static enum document_event finish(struct document_reader *reader, jv *document,
                                   struct error *error) {
-    if (jv_get_kind(reader->parsed) != JV_KIND_OBJECT) {
-        fail(error, STATUS_INPUT, "not JSON");
-        return bad(reader, error);
-    }
-    if (!json_members_unique(reader->parsed, &reader->scan)) {
-        fail(error, STATUS_INPUT, "an object has the same member twice");
-        return bad(reader, error);
-    }
-    *document = reader->parsed;
-    reader->parsed = jv_invalid();
     size_t size = reader->scan.at;
-    forget_document(reader);
+    if (!json_parse_scanned(reader->buffer + reader->start, &reader->scan, document, error))
+        return bad(reader, error);
+    reader->scan = (struct json_scan){0};
     advance(reader, size);
     return DOCUMENT_READY;
 }
 
 enum document_event document_next(struct document_reader *reader, jv *document,
                                   struct error *error) {
-    skip_bad(reader);
-    if (!reader->scan.started)
+    if (reader->start < reader->end)
+        skip_bad(reader);
+    if (reader->start < reader->end && !reader->scan.started)
         skip_space(reader);
     if (reader->start == reader->end)
         return reader->ended ? DOCUMENT_END : DOCUMENT_MORE;
@@ -185,13 +135,8 @@ enum document_event document_next(struct document_reader *reader, jv *document,
         return bad(reader, error);
     }
     size_t size = reader->end - reader->start;
-    while (!reader->scan.complete && reader->scan.at < size) {
-        if (!json_scan(&reader->scan, reader->buffer + reader->start, size, error))
-            return bad(reader, error);
-        bool line_ended = reader->buffer[reader->start + reader->scan.at - 1] == '\n';
-        if ((reader->scan.complete || line_ended) && !feed_parser(reader, error))
-            return bad(reader, error);
-    }
+    if (!json_scan(&reader->scan, reader->buffer + reader->start, size, error))
+        return bad(reader, error);
     if (reader->scan.complete)
         return finish(reader, document, error);
     if (size > JSON_SIZE_LIMIT)

@@ -34,6 +34,8 @@ static bool string_valid(const char *text, size_t size, struct error *error) {
         if (text[i] != '\\')
             continue;
         i++;
+        if (strchr("\"\\/bfnrtu", text[i]) == NULL)
+            return fail(error, STATUS_INPUT, "a string has an escape that is none: \\%c", text[i]);
         if (text[i] != 'u')
             continue;
         if (!unicode_escape_valid(text + i, size - i, &length))
@@ -76,45 +78,73 @@ static bool literal_valid(const char *text, size_t size, struct error *error) {
                 shown, text);
 }
 
-/* One byte outside of strings. */
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool open_container(struct json_scan *scan, bool is_object, struct error *error) {
+    if (++scan->depth > JSON_DEPTH_LIMIT)
+        return fail(error, STATUS_INPUT, "nested more than %d levels deep", JSON_DEPTH_LIMIT);
+    scan->is_object[scan->depth] = is_object;
+    scan->expected = is_object ? JSON_KEY_OR_END : JSON_VALUE_OR_END;
+    return true;
+}
+
+/* One byte outside of strings and literals that is no white space: RFC 8259 §2. */
 static bool scan_structure(struct json_scan *scan, char c, struct error *error) {
-    switch (c) {
-    case '"':
+    bool value = scan->expected == JSON_VALUE || scan->expected == JSON_VALUE_OR_END;
+    bool key = scan->expected == JSON_KEY || scan->expected == JSON_KEY_OR_END;
+    bool in_object = scan->depth > 0 && scan->is_object[scan->depth];
+    bool end = scan->depth > 0 && scan->expected == JSON_COMMA_OR_END;
+    scan->started = true;
+    if (c == '"' && (value || key)) {
         scan->state = JSON_IN_STRING;
         scan->token = scan->at + 1;
-        break;
-    case '{':
-    case '[':
-        if (++scan->depth > JSON_DEPTH_LIMIT)
-            return fail(error, STATUS_INPUT, "nested more than %d levels deep", JSON_DEPTH_LIMIT);
-        break;
-    case '}':
-    case ']':
-        if (--scan->depth < 0)
-            return fail(error, STATUS_INPUT, "a '%c' too many", c);
-        break;
-    case ':':
+    } else if ((c == '{' || c == '[') && value) {
+        return open_container(scan, c == '{', error);
+    } else if ((c == '}' && in_object && (end || scan->expected == JSON_KEY_OR_END)) ||
+               (c == ']' && !in_object && (end || scan->expected == JSON_VALUE_OR_END))) {
+        scan->depth--;
+        scan->expected = JSON_COMMA_OR_END;
+    } else if (c == ':' && scan->expected == JSON_COLON) {
         scan->members++;
-        break;
-    case ',':
-        break;
-    default:
+        scan->expected = JSON_VALUE;
+    } else if (c == ',' && end) {
+        scan->expected = in_object ? JSON_KEY : JSON_VALUE;
+    } else if (value && strchr("{}[]:,\"", c) == NULL) {
         scan->state = JSON_IN_LITERAL;
         scan->token = scan->at;
+    } else {
+        return fail(error, STATUS_INPUT, "not JSON: '%c' where %s must be", c == '\0' ? ' ' : c,
+                    value                          ? "a value"
+                    : key                          ? "a member's name"
+                    : scan->expected == JSON_COLON ? "a colon"
+                    : in_object                    ? "a comma or }"
+                                                   : "a comma or ]");
     }
     return true;
 }
 
-static bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+/* The string or literal before scan->at has ended. */
+static bool end_token(struct json_scan *scan, const char *text, struct error *error) {
+    size_t size = scan->at - scan->token;
+    bool is_key = scan->expected == JSON_KEY || scan->expected == JSON_KEY_OR_END;
+    bool is_string = scan->state == JSON_IN_STRING;
+    scan->state = JSON_BETWEEN;
+    scan->expected = is_key ? JSON_COLON : JSON_COMMA_OR_END;
+    return is_string ? string_valid(text + scan->token, size, error)
+                     : literal_valid(text + scan->token, size, error);
+}
+
+static bool ends_literal(char c) {
+    return is_space(c) || c == '\0' || strchr(",:[]{}\"", c) != NULL;
 }
 
 bool json_scan(struct json_scan *scan, const char *text, size_t size, struct error *error) {
     while (scan->at < size && !scan->complete) {
         char c = text[scan->at];
-        if (scan->state == JSON_IN_LITERAL && (is_space(c) || strchr(",:[]{}\"", c) != NULL)) {
-            scan->state = JSON_BETWEEN;
-            if (!literal_valid(text + scan->token, scan->at - scan->token, error))
+        if (scan->state == JSON_IN_LITERAL && ends_literal(c)) {
+            if (!end_token(scan, text, error))
                 return false;
             if (scan->depth == 0) {
                 scan->complete = true;
@@ -126,20 +156,13 @@ bool json_scan(struct json_scan *scan, const char *text, size_t size, struct err
         } else if (scan->state == JSON_IN_STRING) {
             if (c == '\\')
                 scan->state = JSON_IN_ESCAPE;
-            else if (c == '"') {
-                scan->state = JSON_BETWEEN;
-                if (!string_valid(text + scan->token, scan->at - scan->token, error))
-                    return false;
-            }
-        } else if (scan->state == JSON_BETWEEN && !is_space(c)) {
-            scan->started = true;
-            if (!scan_structure(scan, c, error))
+            else if (c == '"' && !end_token(scan, text, error))
                 return false;
+        } else if (scan->state == JSON_BETWEEN && !is_space(c) && !scan_structure(scan, c, error)) {
+            return false;
         }
         scan->at++;
         scan->complete = scan->started && scan->depth == 0 && scan->state == JSON_BETWEEN;
-        if (c == '\n')
-            break;
     }
     return true;
 }
@@ -161,8 +184,19 @@ static size_t count_members(jv value) {
     return count;
 }
 
-bool json_members_unique(jv value, const struct json_scan *scan) {
-    return count_members(value) == scan->members;
+bool json_parse_scanned(const char *text, const struct json_scan *scan, jv *value,
+                        struct error *error) {
+    *value = jv_parse_sized(text, (int)scan->at);
+    bool good = jv_is_valid(*value);
+    if (!good)
+        fail(error, STATUS_INPUT, "not JSON"); /* the scan lets nothing through that comes here */
+    else if (count_members(*value) != scan->members)
+        good = fail(error, STATUS_INPUT, "an object has the same member twice");
+    if (!good) {
+        jv_free(*value);
+        *value = jv_invalid();
+    }
+    return good;
 }
 
 bool json_parse(const char *text, size_t size, jv *value, struct error *error) {
@@ -174,11 +208,10 @@ bool json_parse(const char *text, size_t size, jv *value, struct error *error) {
     }
     if (size > JSON_SIZE_LIMIT)
         return fail(error, STATUS_INPUT, "larger than %d MiB", JSON_SIZE_LIMIT >> 20);
-    while (!scan.complete && scan.at < size)
-        if (!json_scan(&scan, text, size, error))
-            return false;
+    if (!json_scan(&scan, text, size, error))
+        return false;
     if (scan.state == JSON_IN_LITERAL && scan.depth == 0) {
-        if (!literal_valid(text + scan.token, size - scan.token, error))
+        if (!end_token(&scan, text, error))
             return false;
         scan.complete = true;
     }
@@ -189,20 +222,7 @@ bool json_parse(const char *text, size_t size, jv *value, struct error *error) {
         return fail(error, STATUS_INPUT, "empty");
     if (!scan.complete)
         return fail(error, STATUS_INPUT, "cut off: the JSON value does not end");
-    jv parsed = jv_parse_sized(text, (int)size);
-    if (!jv_is_valid(parsed)) {
-        jv message = jv_invalid_get_msg(parsed);
-        fail(error, STATUS_INPUT, "not JSON: %s",
-             jv_get_kind(message) == JV_KIND_STRING ? jv_string_value(message) : "no value");
-        jv_free(message);
-        return false;
-    }
-    if (!json_members_unique(parsed, &scan)) {
-        jv_free(parsed);
-        return fail(error, STATUS_INPUT, "an object has the same member twice");
-    }
-    *value = parsed;
-    return true;
+    return json_parse_scanned(text, &scan, value, error);
 }
 
 char *json_text(jv value) {

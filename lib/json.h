@@ -16,25 +16,38 @@ enum {
     JSON_SIZE_LIMIT = 64 * 1024 * 1024 /* bytes of one document or answer */
 };
 
-/* A scan over the text of one JSON value, which may still be arriving. It finds the value's end and
- * refuses what libjq would accept and alter: numbers that it rounds, `nan`, bytes that are not
- * UTF-8, lone surrogates, too many levels. Zeroed before the first call. */
+/* A scan over the text of one JSON value, which may still be arriving. It finds the value's end, or
+ * the first byte that is no JSON, and refuses what libjq would accept and alter: numbers that it
+ * rounds, `nan`, bytes that are not UTF-8, lone surrogates, too many levels. So libjq is only ever
+ * given what it can read without loss (given less, its version 1.6 loses memory). Zeroed before the
+ * first call. */
 struct json_scan {
     size_t at;      /* bytes scanned */
     size_t token;   /* where the string or literal that is being read began */
     size_t members; /* members of objects seen so far */
     int depth;
+    bool is_object[JSON_DEPTH_LIMIT + 1]; /* of the container at each depth, from 1 */
     enum { JSON_BETWEEN, JSON_IN_STRING, JSON_IN_ESCAPE, JSON_IN_LITERAL } state;
+    enum {
+        JSON_VALUE,        /* what may come next */
+        JSON_VALUE_OR_END, /* behind [ */
+        JSON_KEY,
+        JSON_KEY_OR_END, /* behind { */
+        JSON_COLON,
+        JSON_COMMA_OR_END
+    } expected;
     bool started, complete;
 };
 
 /* Goes on scanning `text`, which holds `size` bytes from the value's first on, until the value is
- * complete (then scan->at is just behind it), a newline has been passed, or the bytes end. False
- * and an error (status 65) for a value that must be refused. */
+ * complete (then scan->at is just behind it) or the bytes end. False and an error (status 65) for a
+ * value that must be refused. */
 bool json_scan(struct json_scan *scan, const char *text, size_t size, struct error *error);
 
-/* Whether no object within `value` had a member twice, given the count of the scan. */
-bool json_members_unique(jv value, const struct json_scan *scan);
+/* Parses the value of which the scan is complete. False and an error (status 65) if an object has a
+ * member twice; *value then is invalid. */
+bool json_parse_scanned(const char *text, const struct json_scan *scan, jv *value,
+                        struct error *error);
 
 /* Parses one value, with white space around it and perhaps a byte order mark before it. False and
  * an error (status 65) if it is not JSON or would not survive: see json_scan; also a duplicate
