@@ -11,7 +11,7 @@ BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 BUILD = build
 
-FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify stock-buy tool-run jwt-verify dpop-proof
+FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run stock-buy tool-run jwt-verify dpop-proof
 COMMANDS = $(FILTERS) ciba-sandbox
 MANUALS = $(wildcard man/*.[157])
 

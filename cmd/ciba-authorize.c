@@ -5,7 +5,6 @@
 #include "digest.h"
 #include "filter.h"
 #include "json.h"
-#include "jwt.h"
 #include "options.h"
 #include "spool.h"
 #include "template.h"
@@ -66,13 +65,6 @@ struct job {
     char *scope;
     struct ciba_question question; /* all but what each call says */
 };
-
-/* The scopes with `openid`, which CIBA needs. */
-static char *complete_scope(const char *scope) {
-    if (scope_has(scope, "openid", strlen("openid")))
-        return must_copy(scope);
-    return must_format("openid%s%s", *scope != '\0' ? " " : "", scope);
-}
 
 /* Exactly one hint tells who is asked (CIBA Core §7.1). */
 static bool choose_hint(struct ciba_question *question, struct error *error) {
@@ -156,7 +148,7 @@ static bool configure(struct job *job, struct error *error) {
         !config_secret(&question->user_code, error, given.user_code_file, NULL))
         return false;
     const char *scope = config_get(given.scope, "CIBA_SCOPE", NULL);
-    job->scope = complete_scope(scope != NULL ? scope : "");
+    job->scope = ciba_scope(scope != NULL ? scope : "");
     question->scope = job->scope;
     if (given.message != NULL && (job->message = template_text(given.message, error)) == NULL)
         return false;

@@ -7,6 +7,7 @@
 #include "id_token.h"
 #include "json.h"
 #include "jws.h"
+#include "jwt.h"
 #include "utf8.h"
 
 #include <math.h>
@@ -20,6 +21,12 @@ enum {
     INTERVAL_LIMIT = 3600,      /* longer waits are a server's mistake */
     EXPIRY_LIMIT = 366 * 86400, /* likewise */
 };
+
+char *ciba_scope(const char *scope) {
+    if (scope_has(scope, "openid", strlen("openid")))
+        return must_copy(scope);
+    return must_format("openid%s%s", *scope != '\0' ? " " : "", scope);
+}
 
 static jv set_login_hint(jv parameters, const struct client *client, const char *user) {
     jv hint = json_set_string(jv_object(), "format", "iss_sub");

@@ -23,6 +23,9 @@ struct ciba_question {
     bool is_signed;                 /* send all of it as a signed `request` (§7.1.1) */
 };
 
+/* The scopes with `openid`, which every CIBA request must have (§7.1); the caller frees. */
+char *ciba_scope(const char *scope);
+
 /* Asks the issuer to ask the user, once; discovers it first. Takes the call and returns it with an
  * `authorization`: pending; or failed or denied, with the server's words, and then *error says what
  * to do (status as oauth_error_status). */

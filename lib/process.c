@@ -12,18 +12,22 @@
 #include <time.h>
 #include <unistd.h>
 
-static void set_up_child(const struct process *process, const int *in, const int *out) {
+void process_set_environment(const char *token, const char *dpop_key) {
     static const char *const secrets[] = {"CIBA_CLIENT_SECRET", "AUTH0_CLIENT_SECRET",
                                           "OPENAI_API_KEY", "CREDENTIALS_DIRECTORY"};
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        unsetenv(secrets[i]);
+    setenv("ACCESS_TOKEN", token, 1);
+    if (dpop_key != NULL)
+        setenv("DPOP_KEY_FILE", dpop_key, 1);
+    signal(SIGPIPE, SIG_DFL);
+}
+
+static void set_up_child(const struct process *process, const int *in, const int *out) {
     setpgid(0, 0);
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        unsetenv(secrets[i]);
-    setenv("ACCESS_TOKEN", process->token, 1);
-    if (process->dpop_key != NULL)
-        setenv("DPOP_KEY_FILE", process->dpop_key, 1);
-    signal(SIGPIPE, SIG_DFL);
+    process_set_environment(process->token, process->dpop_key);
 }
 
 static bool make_pipe(int *ends) {

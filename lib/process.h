@@ -16,6 +16,11 @@ struct process {
     size_t output_limit;  /* bytes of stdout; beyond it, its process group is killed */
 };
 
+/* Sets this process's environment as a program that was approved finds it: $ACCESS_TOKEN,
+ * $DPOP_KEY_FILE if `dpop_key` is not NULL, and none of the secrets that this project's commands
+ * take from it. */
+void process_set_environment(const char *token, const char *dpop_key);
+
 struct process_end {
     int exit_status; /* as a shell tells it: 128 and the signal's number for a killed one */
     bool timed_out, too_large;

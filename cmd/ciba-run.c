@@ -1,0 +1,153 @@
+/* ciba-run: asks the user, waits, and then becomes the command: sudo with a phone. */
+#include "call.h"
+#include "ciba.h"
+#include "clock.h"
+#include "config.h"
+#include "digest.h"
+#include "json.h"
+#include "options.h"
+#include "poller.h"
+#include "process.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    bool verbose;
+    const char *user, *message, *scope, *audience;
+    long expiry;
+    double timeout;
+    struct client_settings client;
+} given;
+
+static const struct option_spec options[] = {
+    {'u', "user", "USER", OPTION_TEXT, &given.user, "who is asked (the provider's sub)"},
+    {'m', "message", "TEXT", OPTION_TEXT, &given.message, "what he is asked (the command line)"},
+    {'s', "scope", "SCOPE", OPTION_TEXT, &given.scope, "scopes, separated by spaces (openid)"},
+    {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
+    {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
+    {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "give up after this"},
+    CLIENT_OPTIONS(given.client),
+    {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
+    {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command command = {
+    "ciba-run", "[-v] [-u USER] [-m MESSAGE] [-s SCOPE] [-a AUDIENCE] [--] COMMAND [ARG...]",
+    "Runs a command if the user says yes on his phone.", options, true};
+
+/* The command as a call, so that the approval is bound to it word by word. */
+static jv make_call(char **argv) {
+    char *noise = random_name(12), *id = must_format("call_%s", noise);
+    jv words = jv_array();
+    for (char **word = argv; *word != NULL; word++)
+        words = jv_array_append(words, jv_string(*word));
+    jv call = json_set_string(json_set_string(jv_object(), "id", id), "name", "ciba-run");
+    free(noise);
+    free(id);
+    return json_set(call, "arguments", json_set(jv_object(), "command", words));
+}
+
+/* Without -m: "Run" and the command line. */
+static char *default_message(char **argv) {
+    char *message = must_copy("Run");
+    for (char **word = argv; *word != NULL; word++) {
+        char *longer = must_format("%s %s", message, *word);
+        free(message);
+        message = longer;
+    }
+    return message;
+}
+
+static void keep_document(void *context, jv document, int status) {
+    *(jv *)context = document;
+    (void)status; /* the call tells */
+}
+
+/* Waits for the decision. Takes the call, and returns it as it ends. */
+static jv wait_for_decision(struct client *client, jv call) {
+    struct poller_settings settings = {.parallel = 1,
+                                       .tell = given.verbose || isatty(STDERR_FILENO)};
+    double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
+    jv document = json_set(jv_object(), "calls", JV_ARRAY(call)), decided = jv_invalid();
+    struct poller *poller = poller_new(client, &settings, keep_document, &decided);
+    poller_add(poller, document);
+    while (poller_waiting(poller) > 0 && clock_now() < end)
+        poller_step(poller, NULL, 0, end);
+    poller_free(poller);
+    jv calls = json_get(decided, "calls");
+    jv_free(decided);
+    return jv_array_get(calls, 0);
+}
+
+static jv ask(struct client *client, char **argv, int *status) {
+    struct error error = {STATUS_DONE, ""};
+    const char *scope = config_get(given.scope, "CIBA_SCOPE", NULL);
+    char *message = given.message != NULL ? must_copy(given.message) : default_message(argv);
+    char *scopes = ciba_scope(scope != NULL ? scope : "");
+    struct ciba_question question = {.user = config_get(given.user, "CIBA_USER", NULL),
+                                     .scope = scopes,
+                                     .audience = config_get(given.audience, "AUDIENCE", NULL),
+                                     .binding_message = message,
+                                     .requested_expiry = given.expiry,
+                                     .authorization_details = jv_invalid(),
+                                     .resources = jv_invalid(),
+                                     .more = jv_invalid()};
+    jv call = make_call(argv);
+    if (question.user == NULL)
+        fail(&error, STATUS_CONFIG, "no user: set CIBA_USER, or -u");
+    else
+        call = ciba_ask(client, &question, call, &error);
+    if (error.status != STATUS_DONE)
+        complain(NULL, "%s", error.text);
+    *status = error.status;
+    free(message);
+    free(scopes);
+    return call;
+}
+
+/* Becomes the command. Returns only if it cannot. */
+static int become(jv call, char **argv) {
+    jv token = json_get(call, "token");
+    const char *type = json_string(token, "token_type");
+    bool is_dpop = type != NULL && strcmp(type, "DPoP") == 0;
+    process_set_environment(json_string(token, "access_token"),
+                            is_dpop ? given.client.dpop_key : NULL);
+    execvp(argv[0], argv);
+    complain(argv[0], "%s", strerror(errno));
+    jv_free(token);
+    return errno == ENOENT ? 127 : 126;
+}
+
+int main(int argc, char **argv) {
+    struct client client;
+    struct error error;
+    int status, first = options_parse(&command, argc, argv);
+    if (first == argc)
+        usage_error("the command to run is missing");
+    if (given.verbose)
+        verbose_on();
+    if (!client_configure(&client, &given.client, &error)) {
+        complain(NULL, "%s", error.text);
+        client_free(&client);
+        return error.status;
+    }
+    jv call = ask(&client, argv + first, &status);
+    if (status == STATUS_DONE) {
+        call = wait_for_decision(&client, call);
+        status = call_exit_status(call);
+        if (status == STATUS_NO)
+            complain(NULL, "not run: the user %s",
+                     call_state(call) == CALL_DENIED ? "said no" : "did not answer in time");
+        else if (status == STATUS_NOT_YET)
+            complain(NULL, "not run: the user has not answered yet");
+    }
+    client_free(&client);
+    if (status == STATUS_DONE)
+        status = call_state(call) == CALL_APPROVED ? become(call, argv + first) : STATUS_INTERNAL;
+    jv_free(call);
+    return status;
+}
