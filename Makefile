@@ -8,7 +8,8 @@ VERSION = 0.1.0
 PREFIX = /usr/local
 DESTDIR =
 BINDIR = $(PREFIX)/bin
-MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share
+MANDIR = $(DATADIR)/man
 BUILD = build
 
 FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run stock-buy tool-run jwt-verify dpop-proof
@@ -129,8 +130,17 @@ install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(COMMANDS:%=$(BUILD)/%) $(DESTDIR)$(BINDIR)
 	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/; done
+	install -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions \
+		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+	for name in $(COMMANDS); do \
+		$(BUILD)/$$name --completion bash > $(DESTDIR)$(DATADIR)/bash-completion/completions/$$name && \
+		$(BUILD)/$$name --completion zsh > $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$name && \
+		$(BUILD)/$$name --completion fish > $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$name.fish || exit; done
 
 uninstall:
+	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/bash-completion/completions/%)
+	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/zsh/site-functions/_%)
+	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/%.fish)
 	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%)
 	for page in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 

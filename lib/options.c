@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "completion.h"
 #include "error.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #define VERSION "unknown"
 #endif
 
-enum { HELP = 'h', VERSION_CODE = 1, FIRST_LONG = 256 };
+enum { HELP = 'h', VERSION_CODE = 1, COMPLETION = 2, FIRST_LONG = 256 };
 
 static const struct option_spec standard[] = {
     {'h', "help", NULL, OPTION_FLAG, NULL, "print this help"},
@@ -95,6 +96,7 @@ static void make_getopt_tables(const struct command *command, char *letters, str
     *letters++ = HELP;
     *longs++ = (struct option){"help", no_argument, NULL, HELP};
     *longs++ = (struct option){"version", no_argument, NULL, VERSION_CODE};
+    *longs++ = (struct option){"completion", required_argument, NULL, COMPLETION};
     int code = FIRST_LONG;
     for (const struct option_spec *o = command->options; o->name != NULL; o++, code++) {
         *longs++ =
@@ -121,7 +123,9 @@ static const struct option_spec *find_option(const struct command *command, int 
 static void print_and_exit(const struct command *command, int code) {
     if (code == HELP)
         print_help(command);
-    else
+    else if (code == COMPLETION && !completion_print(command, standard, optarg))
+        usage_error("--completion: bash, zsh or fish");
+    else if (code == VERSION_CODE)
         printf("%s (ciba-tools) %s\n", command->name, VERSION);
     exit(fflush(stdout) == 0 ? STATUS_DONE : STATUS_IO);
 }
@@ -132,12 +136,12 @@ int options_parse(const struct command *command, int argc, char **argv) {
         count++;
     program_start(command->name);
     char *letters = must_alloc(2 * count + 4);
-    struct option *longs = must_alloc((count + 3) * sizeof *longs);
+    struct option *longs = must_alloc((count + 4) * sizeof *longs);
     make_getopt_tables(command, letters, longs);
     opterr = 0;
     int code;
     while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-        if (code == HELP || code == VERSION_CODE)
+        if (code == HELP || code == VERSION_CODE || code == COMPLETION)
             print_and_exit(command, code);
         if (code == ':')
             usage_error("%s needs an argument", argv[optind - 1]);

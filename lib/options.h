@@ -37,9 +37,10 @@ struct command {
     bool operands_end_options; /* the first operand ends them, as for a command to be run */
 };
 
-/* Calls program_start, reads the options into their values, prints --help or --version (and exits
- * 0), complains of a wrong option (and exits 64). Returns the index of the first operand in `argv`,
- * which is rearranged so that the operands come last. */
+/* Calls program_start, reads the options into their values, prints --help or --version, or for
+ * `make install` --completion bash, zsh or fish (and exits 0), complains of a wrong option (and
+ * exits 64). Returns the index of the first operand in `argv`, which is rearranged so that the
+ * operands come last. */
 int options_parse(const struct command *command, int argc, char **argv);
 
 /* Ends the command with status 64, after a complaint and a pointer to --help. */

@@ -163,3 +163,25 @@ load helper
   echo "$output"
   [ "$status" -eq 0 ]
 }
+
+@test "completions for bash, zsh and fish have every option of --help, and no other" {
+  for command in "${every_command[@]}"; do
+    helped=$("$command" --help | grep -o -- '--[a-z][a-z-]*' | sort -u)
+    diff <(echo "$helped") <("$command" --completion fish | sed -n 's/.* -l \([a-z-]*\).*/--\1/p' | sort -u)
+    diff <(echo "$helped") <("$command" --completion zsh | grep -v '^#\|^_arg' | grep -o -- "['*,]--[a-z][a-z-]*\|^  '--[a-z][a-z-]*" | grep -o -- '--[a-z-]*' | sort -u)
+    "$command" --completion bash > script
+    bash -n script
+    # as bash asks: with a dash typed, and behind an option that names a file
+    # shellcheck disable=SC2016 # expanded by the inner bash
+    diff <(echo "$helped") <(bash -c '. ./script; COMP_WORDS=('"$command"' --); COMP_CWORD=1; _'"$command"'; printf "%s\n" "${COMPREPLY[@]}"' | sort -u)
+  done
+  touch a-file
+  ciba-poll --completion bash > script
+  # shellcheck disable=SC2016
+  [ "$(bash -c '. ./script; COMP_WORDS=(ciba-poll --cacert a-f); COMP_CWORD=2; _ciba-poll; echo "${COMPREPLY[@]}"')" == a-file ]
+  run ciba-poll --completion csh
+  [ "$status" -eq 64 ]
+  command -v zsh > /dev/null && ciba-poll --completion zsh | zsh -n
+  command -v fish > /dev/null && ciba-poll --completion fish | fish -n
+  true
+}
