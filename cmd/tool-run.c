@@ -14,9 +14,9 @@
 
 static struct {
     bool verbose;
-    const char *name, *describe_from, *dpop_key;
+    const char *name, *describe_from, *dpop_key, *prefix;
     double timeout;
-    long limit;
+    long limit, token_fd;
 } given = {.limit = 1 << 20};
 
 static const struct option_spec options[] = {
@@ -26,6 +26,10 @@ static const struct option_spec options[] = {
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "take tokens bound to this key; PROGRAM proves it"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "kill PROGRAM after this (never)"},
+    {0, "env", "PREFIX", OPTION_TEXT, &given.prefix,
+     "put the arguments into the environment too, as PREFIXname"},
+    {0, "token-fd", "N", OPTION_COUNT, &given.token_fd,
+     "give the token on descriptor N (3 to 9), not in the environment"},
     {0, "limit", "BYTES", OPTION_COUNT, &given.limit, "kill it beyond this output (1048576)"},
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -50,21 +54,80 @@ static jv output_value(const struct process_end *end) {
     return jv_string("(its output is not text)");
 }
 
+/* A name that is safe as a shell variable's. */
+static bool is_name(const char *text) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    size_t size = strlen(text);
+    return size > 0 && strspn(text, letters) == size && !(text[0] >= '0' && text[0] <= '9');
+}
+
+/* PREFIXname=value for each argument: text as it is, anything else as JSON. A NULL is at the end;
+ * freed by free_environment. NULL and an error if a name or a value cannot stand there. */
+static char **make_environment(jv arguments, struct error *error) {
+    char **entries =
+        must_alloc(((size_t)jv_object_length(jv_copy(arguments)) + 1) * sizeof *entries);
+    size_t count = 0;
+    bool good = true;
+    jv_object_foreach(arguments, key, value) {
+        const char *name = json_value_string(key);
+        if (jv_get_kind(value) != JV_KIND_STRING)
+            value = jv_dump_string(value, 0);
+        const char *text = json_value_string(value);
+        if (good && (name == NULL || !is_name(name)))
+            good = fail(error, STATUS_INPUT, "an argument's name cannot be a variable's");
+        if (good && text == NULL)
+            good = fail(error, STATUS_INPUT, "the argument %s has a NUL in it", name);
+        if (good)
+            entries[count++] = must_format("%s%s=%s", given.prefix, name, text);
+        jv_free(key);
+        jv_free(value);
+    }
+    if (good)
+        return entries;
+    while (count > 0)
+        free(entries[--count]);
+    free(entries);
+    return NULL;
+}
+
+static void free_environment(char **entries) {
+    for (char **entry = entries; entry != NULL && *entry != NULL; entry++)
+        free(*entry);
+    free(entries);
+}
+
+static jv refuse_arguments(jv call, const char *why, int *status) {
+    char *words = must_format("The arguments are not valid: %s. Nothing was done.", why);
+    complain(call_id(call), "%s; nothing was run", why);
+    *status = status_worse(*status, STATUS_INPUT);
+    jv result = executor_result(-1, "invalid_arguments", jv_string(words));
+    free(words);
+    return result;
+}
+
 static jv run(void *context, jv call, const char *access_token, int *status) {
     char *const *argv = context;
     struct error error;
     struct process_end end;
     jv arguments = json_get(call, "arguments");
+    char **environment = NULL;
+    if (given.prefix != NULL && (environment = make_environment(arguments, &error)) == NULL) {
+        jv_free(arguments);
+        return refuse_arguments(call, error.text, status);
+    }
     char *input = json_text(arguments);
     struct process process = {.argv = argv,
                               .input = input,
                               .token = access_token,
                               .dpop_key = executor_token_is_dpop(call) ? given.dpop_key : NULL,
+                              .environment = environment,
+                              .token_fd = (int)given.token_fd,
                               .timeout = given.timeout,
                               .output_limit = (size_t)given.limit};
     jv_free(arguments);
     bool started = process_run(&process, &end, &error);
     free(input);
+    free_environment(environment);
     if (!started) {
         complain(call_id(call), "%s; nothing was run", error.text);
         *status = status_worse(*status, error.status);
@@ -120,6 +183,10 @@ int main(int argc, char **argv) {
     int first = options_parse(&command, argc, argv);
     if (given.name == NULL)
         usage_error("--name is needed");
+    if (given.prefix != NULL && !is_name(given.prefix))
+        usage_error("--env: '%s' is not the beginning of a variable's name", given.prefix);
+    if (given.token_fd != 0 && (given.token_fd < 3 || given.token_fd > 9))
+        usage_error("--token-fd: 3 to 9");
     if (given.verbose)
         verbose_on();
     if (given.describe_from != NULL)

@@ -17,7 +17,10 @@ void process_set_environment(const char *token, const char *dpop_key) {
                                           "OPENAI_API_KEY", "CREDENTIALS_DIRECTORY"};
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
         unsetenv(secrets[i]);
-    setenv("ACCESS_TOKEN", token, 1);
+    if (token != NULL)
+        setenv("ACCESS_TOKEN", token, 1);
+    else
+        unsetenv("ACCESS_TOKEN");
     if (dpop_key != NULL)
         setenv("DPOP_KEY_FILE", dpop_key, 1);
     signal(SIGPIPE, SIG_DFL);
@@ -27,7 +30,21 @@ static void set_up_child(const struct process *process, const int *in, const int
     setpgid(0, 0);
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
-    process_set_environment(process->token, process->dpop_key);
+    process_set_environment(process->token_fd > 0 ? NULL : process->token, process->dpop_key);
+    for (char *const *entry = process->environment; entry != NULL && *entry != NULL; entry++)
+        putenv(*entry);
+}
+
+/* The token, to be read from the descriptor: a pipe, which holds more than any token has. */
+static bool give_token(const struct process *process) {
+    int ends[2];
+    size_t size = strlen(process->token);
+    if (process->token_fd <= 0)
+        return true;
+    bool good = pipe(ends) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 &&
+                write(ends[1], process->token, size) == (ssize_t)size;
+    return good && close(ends[1]) == 0 &&
+           (ends[0] == process->token_fd || dup2(ends[0], process->token_fd) >= 0);
 }
 
 static bool make_pipe(int *ends) {
@@ -48,6 +65,8 @@ static pid_t start(const struct process *process, int *to, int *from, struct err
     pid_t child = fork();
     if (child == 0) {
         set_up_child(process, in, out);
+        if (!give_token(process))
+            _exit(126);
         execvp(process->argv[0], process->argv);
         problem = errno;
         if (write(told[1], &problem, sizeof problem) < 0)

@@ -12,8 +12,10 @@ struct process {
     const char *input;    /* what it reads on stdin */
     const char *token;    /* what it finds in $ACCESS_TOKEN */
     const char *dpop_key; /* what it finds in $DPOP_KEY_FILE if the token is bound to it, or NULL */
-    double timeout;       /* seconds, 0 for none; then its process group is killed */
-    size_t output_limit;  /* bytes of stdout; beyond it, its process group is killed */
+    char *const *environment; /* more of it, NAME=value up to a NULL, or NULL; may be kept */
+    int token_fd;   /* give the token on this descriptor (3 to 9) instead, 0 for the environment */
+    double timeout; /* seconds, 0 for none; then its process group is killed */
+    size_t output_limit; /* bytes of stdout; beyond it, its process group is killed */
 };
 
 /* Sets this process's environment as a program that was approved finds it: $ACCESS_TOKEN,

@@ -102,3 +102,32 @@ approved() {
   run tool-run --name deploy --describe-from bad
   [ "$status" -eq 65 ]
 }
+
+@test "--env gives the arguments as variables too, and nothing else by that way" {
+  sandbox --approve yes --delay 0
+  # shellcheck disable=SC2016 # expanded by the program
+  run --separate-stderr tool-run --name t --env ARG_ -- sh -c 'printf "%s|" "$ARG_s" "$ARG_n" "$ARG_l"' < <(approved '{"s":"a $(b) `c`\n\"d","n":1.5,"l":[1]}')
+  [ "$status" -eq 0 ]
+  holds '.calls[0].result.content == "a $(b) `c`\n\"d|1.5|[1]|"'
+  for bad in '{"a b":1}' '{"a=b":1}' '{"1":1}' '{"":1}' '{"é":1}' '{"a":"x\u0000y"}'; do
+    run --separate-stderr tool-run --name t --env A -- touch ran < <(approved "$bad")
+    [ "$status" -eq 65 ]
+    holds '.calls[0].result.error == "invalid_arguments"'
+  done
+  [ ! -e ran ]
+  for bad in '' 1 'A B' 'A='; do
+    run tool-run --name t --env "$bad" -- true < /dev/null
+    [ "$status" -eq 64 ]
+  done
+}
+
+@test "--token-fd gives the token on a descriptor, not in the environment" {
+  sandbox --approve yes --delay 0
+  approved '{}' > in
+  # shellcheck disable=SC2016
+  run --separate-stderr tool-run --name t --token-fd 3 -- sh -c 'cat <&3; echo " ${ACCESS_TOKEN-none}"' < in
+  [ "$status" -eq 0 ]
+  [ "$(jq -r '.calls[0].result.content' <<< "$output")" == "$(jq -r '.calls[0].token.access_token' in) none" ]
+  run tool-run --name t --token-fd 2 -- true < /dev/null
+  [ "$status" -eq 64 ]
+}
