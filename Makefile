@@ -12,7 +12,7 @@ DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man
 BUILD = build
 
-FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run stock-buy tool-run jwt-verify dpop-proof
+FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run ciba-doctor stock-buy tool-run jwt-verify dpop-proof
 COMMANDS = $(FILTERS) ciba-sandbox
 MANUALS = $(wildcard man/*.[157])
 
@@ -82,11 +82,24 @@ apt_install = dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c 'instal
 	DEBIAN_FRONTEND=noninteractive $(as_root) apt-get -q install -y --no-install-recommends $(1); } || \
 	{ echo 'make: the packages could not be installed; is the package registry reached?' >&2; exit 1; }
 
+# The same by other systems' names, as far as they are known.
+DNF = gcc make pkgconf-pkg-config libcurl-devel jq-devel openssl-devel libmicrohttpd-devel bash jq curl \
+	ca-certificates openssl bats mandoc
+APK = build-base linux-headers pkgconf curl-dev jq-dev openssl-dev libmicrohttpd-dev bash jq curl \
+	ca-certificates openssl bats mandoc
+PACMAN = base-devel curl jq openssl libmicrohttpd bash bats mandoc
+BREW = pkgconf curl jq openssl@3 libmicrohttpd bash bats-core mandoc
+
 deps:
-	@if command -v apt-get >/dev/null; then $(call apt_install,$(APT)); else \
-	echo 'This system has no apt-get. Please install: a C11 compiler, GNU make, pkg-config, bash, jq,' >&2; \
-	echo 'curl, bats, mandoc, and the development files of libcurl (with OpenSSL), libjq, OpenSSL 3' >&2; \
-	echo 'and libmicrohttpd; then run make without deps.' >&2; exit 1; fi
+	@if command -v apt-get >/dev/null; then $(call apt_install,$(APT)); \
+	elif command -v dnf >/dev/null; then $(as_root) dnf -q -y install $(DNF); \
+	elif command -v apk >/dev/null; then $(as_root) apk add -q $(APK); \
+	elif command -v pacman >/dev/null; then $(as_root) pacman -S --needed --noconfirm $(PACMAN); \
+	elif command -v brew >/dev/null; then brew install -q $(BREW); \
+	else \
+	echo 'This system has none of apt-get, dnf, apk, pacman and brew. Please install: a C11 compiler,' >&2; \
+	echo 'GNU make, pkg-config, bash, jq, curl, bats, mandoc, and the development files of libcurl (with' >&2; \
+	echo 'OpenSSL), libjq, OpenSSL 3 and libmicrohttpd; then run make without deps.' >&2; exit 1; fi
 
 deps-lint:
 	@$(call apt_install,$(APT_LINT))
@@ -144,6 +157,13 @@ uninstall:
 	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%)
 	for page in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
+# The manual, for reading on the web: dist/html.
+html:
+	@mkdir -p dist/html
+	for page in $(MANUALS); do mandoc -Thtml -O 'toc,man=%N.%S.html;https://manpages.debian.org/%N.%S' \
+		$$page > dist/html/$${page##*/}.html || exit; done
+	@echo dist/html/ciba-tools.7.html
+
 # The same commit gives the same bytes.
 dist:
 	@mkdir -p dist
@@ -153,5 +173,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind bench install uninstall dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind bench install uninstall html dist clean
 .SECONDARY:

@@ -1,5 +1,7 @@
 #include "http.h"
 
+#include "clock.h"
+
 #include <ctype.h>
 #include <curl/curl.h>
 #include <dirent.h>
@@ -215,13 +217,17 @@ static size_t receive_header(char *line, size_t one, size_t count, void *data) {
         /* The status line, of this or of an interim answer: "HTTP/1.1 200 OK" */
         const char *space = memchr(line, ' ', size);
         size_t before = space != NULL ? (size_t)(space - line) + 4 : size;
-        answer->retry_after = -1;
+        answer->retry_after = answer->date = -1;
+        answer->received_at = clock_now();
         answer->reason[0] = '\0';
         if (before < size)
             keep_trimmed(answer->reason, sizeof answer->reason, line + before, size - before);
     } else if (size > 12 && strncasecmp(line, "retry-after:", 12) == 0) {
         keep_trimmed(value, sizeof value, line + 12, size - 12);
         answer->retry_after = parse_retry_after(value);
+    } else if (size > 5 && strncasecmp(line, "date:", 5) == 0) {
+        keep_trimmed(value, sizeof value, line + 5, size - 5);
+        answer->date = (double)curl_getdate(value, NULL);
     } else if (size > 13 && strncasecmp(line, "x-request-id:", 13) == 0) {
         keep_trimmed(answer->request_id, sizeof answer->request_id, line + 13, size - 13);
     } else if (size > 11 && strncasecmp(line, "dpop-nonce:", 11) == 0) {

@@ -69,6 +69,8 @@ struct http_answer {
     char reason[64];      /* the reason phrase, or the standard one where HTTP/2 sends none */
     char why[400];        /* for the last two outcomes: what failed, on what host */
     double retry_after;   /* seconds from now (RFC 9110 §10.2.3), -1 if not said */
+    double date;          /* the Date header, seconds since 1970, -1 if not said */
+    double received_at;   /* by our clock */
     char request_id[80];  /* x-request-id, empty if none */
     char dpop_nonce[300]; /* what the next DPoP proof must have (RFC 9449 §8), empty if not said */
 };

@@ -37,7 +37,10 @@ static void print_option(const struct option_spec *o) {
     char letter[4] = {'-', o->letter, ',', 0};
     snprintf(left, sizeof left, "%3s --%s%s%s", o->letter ? letter : "", o->name,
              o->argument ? " " : "", o->argument ? o->argument : "");
-    printf("  %-28s %s\n", left, o->help);
+    if (strlen(left) <= 28)
+        printf("  %-28s %s\n", left, o->help);
+    else
+        printf("  %s\n%31s%s\n", left, "", o->help);
 }
 
 static void print_help(const struct command *command) {

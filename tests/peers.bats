@@ -407,3 +407,20 @@ END
   run jwt-verify -q -a https://other.example/ < token
   [ "$status" -eq 1 ]
 }
+
+@test "ciba-doctor: a client that is right, a wrong secret, a client without the grant" {
+  with_secret post
+  run ciba-doctor
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"ok   client: post is authenticated by client_secret_post, and may use CIBA"* ]]
+  CIBA_CLIENT_SECRET=wrong run ciba-doctor
+  [ "$status" -eq 77 ]
+  with_secret no-ciba
+  run ciba-doctor
+  echo "$output"
+  [ "$status" -ne 0 ]
+  [[ $output == *"FAIL client"*"not allowed"* ]]
+  CIBA_CLIENT_ID=ES256 run ciba-doctor --client-key-file "$keys/ec.key"
+  [ "$status" -eq 0 ]
+}

@@ -225,6 +225,18 @@ static bool key_matches(const struct sandbox *sandbox, const char *header) {
            same_secret(header + 7, sandbox->api_key);
 }
 
+void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
+                struct sandbox_reply *reply) {
+    if (!key_matches(sandbox, request->authorization)) {
+        reply_openai_error(reply, 401, "invalid_api_key", "Incorrect API key provided.");
+        return;
+    }
+    jv model =
+        json_set_string(json_set_string(jv_object(), "id", "sandbox-model"), "object", "model");
+    reply_json(reply, 200,
+               json_set(json_set_string(jv_object(), "object", "list"), "data", JV_ARRAY(model)));
+}
+
 void model_complete(struct sandbox *sandbox, const struct sandbox_request *request,
                     struct sandbox_reply *reply) {
     struct error error;

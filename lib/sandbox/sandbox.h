@@ -108,6 +108,8 @@ bool approval_decide(struct sandbox *sandbox, struct approval *approval, bool ap
 const char *approval_message(const struct approval *approval);
 
 /* model.c, stock.c, phone.c */
+void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
+                struct sandbox_reply *reply);
 void model_complete(struct sandbox *sandbox, const struct sandbox_request *request,
                     struct sandbox_reply *reply);
 void stock_order(struct sandbox *sandbox, const struct sandbox_request *request,

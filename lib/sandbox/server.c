@@ -59,6 +59,8 @@ static void route(struct sandbox *sandbox, const struct sandbox_request *request
         provider_token(sandbox, request, reply);
     else if (strcmp(line, "POST /v1/chat/completions") == 0)
         model_complete(sandbox, request, reply);
+    else if (strcmp(line, "GET /v1/models") == 0)
+        model_list(sandbox, request, reply);
     else if (strcmp(line, "POST /stocks") == 0)
         stock_order(sandbox, request, reply);
     else if (strcmp(line, "GET /orders") == 0)
