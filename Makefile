@@ -160,8 +160,7 @@ uninstall:
 # The manual, for reading on the web: dist/html.
 html:
 	@mkdir -p dist/html
-	for page in $(MANUALS); do mandoc -Thtml -O 'toc,man=%N.%S.html;https://manpages.debian.org/%N.%S' \
-		$$page > dist/html/$${page##*/}.html || exit; done
+	for page in $(MANUALS); do mandoc -Thtml -O toc,man=%N.%S.html $$page > dist/html/$${page##*/}.html || exit; done
 	@echo dist/html/ciba-tools.7.html
 
 # The same commit gives the same bytes.

@@ -40,6 +40,9 @@ static const struct command command = {
 
 static int worst = STATUS_DONE;
 
+static void tell(const char *verdict, const char *what, const char *format, va_list list)
+    __attribute__((format(printf, 3, 0)));
+
 static void tell(const char *verdict, const char *what, const char *format, va_list list) {
     struct error error;
     char why[1200];
