@@ -170,6 +170,8 @@ static bool prepare(bool terminal, struct error *error) {
     sandbox.client_id = must_copy("sandbox-client");
     sandbox.client_secret = random_secret("");
     sandbox.api_key = random_secret("sk-");
+    sandbox.broker_key_id = random_secret("PK");
+    sandbox.broker_secret_key = random_secret("");
     sandbox.audience = must_copy("https://stocks.sandbox/");
     sandbox.orders = jv_array();
     sandbox.orders_by_key = jv_object();
@@ -206,6 +208,9 @@ static void each_setting(void (*use)(const char *name, const char *value)) {
     use("OPENAI_BASE_URL", model_url);
     use("OPENAI_MODEL", "sandbox-model");
     use("STOCK_API_URL", stock_url);
+    use("APCA_API_BASE_URL", sandbox.origin);
+    use("APCA_API_KEY_ID", sandbox.broker_key_id);
+    use("APCA_API_SECRET_KEY", sandbox.broker_secret_key);
     use("CIBA_SANDBOX_URL", page);
     free(model_url);
     free(stock_url);
@@ -395,6 +400,7 @@ static void clean_up(void) {
     jv_free(sandbox.faults);
     free(sandbox.origin), free(sandbox.host), free(sandbox.issuer), free(sandbox.audience);
     free(sandbox.client_id), free(sandbox.client_secret), free(sandbox.api_key);
+    free(sandbox.broker_key_id), free(sandbox.broker_secret_key);
 }
 
 int main(int argc, char **argv) {

@@ -1,5 +1,9 @@
 /* stock-buy: places the order of each approved call `buy`. */
+#include "access_token.h"
+#include "alpaca.h"
 #include "call.h"
+#include "client.h"
+#include "clock.h"
 #include "config.h"
 #include "documents.h"
 #include "dpop.h"
@@ -18,19 +22,21 @@
 enum { TICKER_LIMIT = 15 };
 
 static struct {
-    bool describe, verbose;
-    const char *name, *url, *env_file, *dpop_key;
-    struct http_settings http;
+    bool describe, verbose, live;
+    const char *name, *url, *dpop_key, *broker;
+    struct client_settings issuer; /* -e and HTTP for all; the issuer for --broker */
 } given = {.name = "buy"};
 
 static const struct option_spec options[] = {
     {0, "describe", NULL, OPTION_FLAG, &given.describe, "print the tool's definition"},
     {0, "name", "NAME", OPTION_TEXT, &given.name, "the tool's name (buy)"},
     {0, "url", "URL", OPTION_TEXT, &given.url, "where orders are posted (STOCK_API_URL)"},
+    {0, "broker", "NAME", OPTION_TEXT, &given.broker, "order at a broker instead: alpaca"},
+    {0, "live", NULL, OPTION_FLAG, &given.live, "with --broker: with real money, not on paper"},
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "the key that tokens are bound to (DPoP)"},
-    {'e', "env-file", "FILE", OPTION_TEXT, &given.env_file, "read settings from FILE too"},
-    HTTP_OPTIONS(given.http),
+    ISSUER_OPTIONS(given.issuer),
+    HTTP_OPTIONS(given.issuer.http),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -44,6 +50,10 @@ struct job {
     const char *url;
     EVP_PKEY *dpop_key; /* NULL for none */
     struct http *http;
+    /* For a broker, which does not know the token: whose it must be, and for what. */
+    struct client issuer;
+    const char *audience, *scope;
+    struct alpaca alpaca;
 };
 
 /* What the model is told about the tool. */
@@ -166,12 +176,72 @@ static void send_order(const struct job *job, jv call, const char *access_token,
     free(header);
 }
 
+/* Whether the token says that this very request was approved: by the issuer, for our audience and
+ * scope, by the user who was asked. */
+static bool approval_is_genuine(struct job *job, jv call, const char *access_token,
+                                struct error *error) {
+    static const char request_claim[] = "urn:openid:params:jwt:claim:auth_req_id";
+    struct access_token_facts facts = {.issuer = job->issuer.issuer,
+                                       .audience = job->audience,
+                                       .scope = job->scope,
+                                       .now = clock_now()};
+    jv claims = jv_invalid(), authorization = json_get(call, "authorization");
+    const char *auth_req_id = json_string(authorization, "auth_req_id");
+    const char *user = json_string(authorization, "user");
+    enum access_token_verdict verdict = ACCESS_TOKEN_NO_KEY;
+    bool good = true;
+    for (int again = 0; good && again < 2 && verdict == ACCESS_TOKEN_NO_KEY; again++) {
+        good = client_discover(&job->issuer, error) &&
+               client_fetch_keys(&job->issuer, again == 1, error);
+        if (good)
+            verdict = access_token_verify(access_token, job->issuer.jwks, &facts, &claims, error);
+    }
+    good = good && verdict == ACCESS_TOKEN_VALID;
+    if (good && (auth_req_id == NULL ||
+                 (json_has(claims, request_claim) && !json_is(claims, request_claim, auth_req_id))))
+        good = fail(error, STATUS_INPUT, "it is for another request");
+    if (good && user != NULL && !json_is(claims, "sub", user))
+        good = fail(error, STATUS_INPUT, "it is not of the user who was asked");
+    jv_free(claims);
+    jv_free(authorization);
+    return good;
+}
+
+/* The order at the broker. Takes the order. */
+static jv place_at_broker(struct job *job, jv call, jv order, const char *access_token,
+                          int *status) {
+    struct error error;
+    jv result = jv_invalid();
+    double quantity = 0;
+    json_number(order, "qty", &quantity);
+    char *key = executor_idempotency_key(call);
+    if (approval_is_genuine(job, call, access_token, &error)) {
+        result = alpaca_buy(job->http, &job->alpaca, call_id(call), json_string(order, "ticker"),
+                            quantity, key, status);
+    } else if (error.status == STATUS_UNAVAILABLE) {
+        complain(call_id(call), "%s; nothing was sent, run stock-buy again", error.text);
+        *status = status_worse(*status, error.status);
+    } else {
+        char *words = must_format("Refused: the access token does not hold: %s. Nothing was done.",
+                                  error.text);
+        complain(call_id(call), "refused: the access token does not hold: %s", error.text);
+        *status = status_worse(*status, STATUS_INPUT);
+        result = executor_result(-1, "refused", jv_string(words));
+        free(words);
+    }
+    free(key);
+    jv_free(order);
+    return result;
+}
+
 static jv place_order(void *context, jv call, const char *access_token, int *status) {
-    const struct job *job = context;
+    struct job *job = context;
     struct error error;
     jv order;
     if (!make_order(call, &order, &error))
         return invalid_order(call, error.text, status);
+    if (given.broker != NULL)
+        return place_at_broker(job, call, order, access_token, status);
     char *body = json_text(order), *key = executor_idempotency_key(call);
     struct http_answer answer;
     jv result = jv_invalid();
@@ -211,8 +281,25 @@ static int describe(void) {
     return good ? STATUS_DONE : error.status;
 }
 
+static bool configure_broker(struct job *job, struct error *error) {
+    if (strcmp(given.broker, "alpaca") != 0)
+        return fail(error, STATUS_USAGE, "--broker: only alpaca is known");
+    if (!client_configure_issuer(&job->issuer, &given.issuer, error) ||
+        !alpaca_configure(&job->alpaca, given.live, error))
+        return false;
+    job->audience = config_get(NULL, "AUDIENCE", NULL);
+    job->scope = "stock:trade";
+    if (job->audience == NULL)
+        return fail(error, STATUS_CONFIG,
+                    "no audience: set AUDIENCE, for which approvals are issued");
+    job->http = job->issuer.http;
+    return true;
+}
+
 static bool configure(struct job *job, struct error *error) {
-    if (!config_load(given.env_file, error))
+    if (given.broker != NULL)
+        return configure_broker(job, error);
+    if (!config_load(given.issuer.env_file, error))
         return false;
     job->url = config_get(given.url, "STOCK_API_URL", NULL);
     if (job->url == NULL)
@@ -220,17 +307,19 @@ static bool configure(struct job *job, struct error *error) {
     if (given.dpop_key != NULL &&
         (job->dpop_key = key_file_load(given.dpop_key, NULL, error)) == NULL)
         return false;
-    job->http = http_new(&given.http, config_get(NULL, "SSL_CERT_FILE", NULL),
+    job->http = http_new(&given.issuer.http, config_get(NULL, "SSL_CERT_FILE", NULL),
                          config_get(NULL, "SSL_CERT_DIR", NULL));
     return http_url_allowed(job->url, error);
 }
 
 int main(int argc, char **argv) {
-    struct job job = {NULL, NULL, NULL};
+    struct job job = {.issuer = {.metadata = jv_invalid(), .jwks = jv_invalid()}};
     struct error error;
     int status, first = options_parse(&command, argc, argv);
     if (first < argc)
         usage_error("unknown operand '%s'", argv[first]);
+    if (given.live && given.broker == NULL)
+        usage_error("--live goes with --broker");
     if (given.verbose)
         verbose_on();
     if (given.describe)
@@ -242,6 +331,8 @@ int main(int argc, char **argv) {
         status = error.status;
     }
     EVP_PKEY_free(job.dpop_key);
-    http_free(job.http);
+    if (job.http != job.issuer.http)
+        http_free(job.http);
+    client_free(&job.issuer);
     return status;
 }

@@ -14,7 +14,8 @@
 
 void process_set_environment(const char *token, const char *dpop_key) {
     static const char *const secrets[] = {"CIBA_CLIENT_SECRET", "AUTH0_CLIENT_SECRET",
-                                          "OPENAI_API_KEY", "CREDENTIALS_DIRECTORY"};
+                                          "OPENAI_API_KEY", "APCA_API_SECRET_KEY",
+                                          "CREDENTIALS_DIRECTORY"};
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
         unsetenv(secrets[i]);
     if (token != NULL)

@@ -33,6 +33,7 @@ struct sandbox {
     char *origin; /* http://127.0.0.1:PORT, without a slash at the end */
     char *host;   /* 127.0.0.1:PORT */
     char *issuer, *audience, *client_id, *client_secret, *api_key;
+    char *broker_key_id, *broker_secret_key;
     const char *user;
     EVP_PKEY *key;
     jv jwks;
@@ -49,6 +50,7 @@ struct sandbox {
 
 struct sandbox_request {
     const char *method, *path, *host, *authorization, *content_type, *idempotency_key;
+    const char *broker_key_id, *broker_secret_key, *client_order_id;
     const char *body; /* with a 0 byte after the last */
     size_t size;
 };
@@ -107,7 +109,11 @@ bool approval_decide(struct sandbox *sandbox, struct approval *approval, bool ap
 /* What the user reads; lives as long as the approval. */
 const char *approval_message(const struct approval *approval);
 
-/* model.c, stock.c, phone.c */
+/* model.c, stock.c, broker.c, phone.c */
+void broker_order(struct sandbox *sandbox, const struct sandbox_request *request,
+                  struct sandbox_reply *reply);
+void broker_find(struct sandbox *sandbox, const struct sandbox_request *request,
+                 struct sandbox_reply *reply);
 void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
                 struct sandbox_reply *reply);
 void model_complete(struct sandbox *sandbox, const struct sandbox_request *request,

@@ -63,6 +63,10 @@ static void route(struct sandbox *sandbox, const struct sandbox_request *request
         model_list(sandbox, request, reply);
     else if (strcmp(line, "POST /stocks") == 0)
         stock_order(sandbox, request, reply);
+    else if (strcmp(line, "POST /v2/orders") == 0)
+        broker_order(sandbox, request, reply);
+    else if (strcmp(line, "GET /v2/orders:by_client_order_id") == 0)
+        broker_find(sandbox, request, reply);
     else if (strcmp(line, "GET /orders") == 0)
         reply_json(reply, 200, jv_copy(sandbox->orders));
     else if (strcmp(line, "GET /") == 0)
@@ -178,6 +182,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         .authorization = MHD_lookup_connection_value(connection, kind, "Authorization"),
         .content_type = MHD_lookup_connection_value(connection, kind, "Content-Type"),
         .idempotency_key = MHD_lookup_connection_value(connection, kind, "Idempotency-Key"),
+        .broker_key_id = MHD_lookup_connection_value(connection, kind, "APCA-API-KEY-ID"),
+        .broker_secret_key = MHD_lookup_connection_value(connection, kind, "APCA-API-SECRET-KEY"),
+        .client_order_id =
+            MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "client_order_id"),
         .body = arrival->body != NULL ? arrival->body : "",
         .size = arrival->size};
     struct sandbox_reply reply = {.body = jv_invalid(), .headers = jv_object()};

@@ -1,0 +1,147 @@
+#include "alpaca.h"
+
+#include "config.h"
+#include "executor.h"
+#include "form.h"
+#include "json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char paper_url[] = "https://paper-api.alpaca.markets";
+static const char live_url[] = "https://api.alpaca.markets";
+
+bool alpaca_configure(struct alpaca *alpaca, bool live, struct error *error) {
+    alpaca->base_url = config_get(NULL, "APCA_API_BASE_URL", NULL);
+    if (alpaca->base_url == NULL)
+        alpaca->base_url = live ? live_url : paper_url;
+    if (!live && strncmp(alpaca->base_url, live_url, strlen(live_url)) == 0)
+        return fail(error, STATUS_CONFIG, "%s is the real account; --live says that you mean it",
+                    alpaca->base_url);
+    if (!config_secret(&alpaca->key_id, error, NULL, "APCA_API_KEY_ID", NULL) ||
+        !config_secret(&alpaca->secret_key, error, NULL, "APCA_API_SECRET_KEY", NULL))
+        return false;
+    if (alpaca->key_id == NULL || alpaca->secret_key == NULL)
+        return fail(error, STATUS_CONFIG,
+                    "no broker's keys: set APCA_API_KEY_ID and APCA_API_SECRET_KEY");
+    return http_url_allowed(alpaca->base_url, error);
+}
+
+/* One request to the path; `body` NULL for a GET. The answer's JSON is the caller's. */
+static jv ask(struct http *http, const struct alpaca *alpaca, const char *path, const char *body,
+              struct http_answer *answer) {
+    struct error ignored;
+    size_t size = strlen(alpaca->base_url);
+    size -= size > 0 && alpaca->base_url[size - 1] == '/';
+    char *url = must_format("%.*s%s", (int)size, alpaca->base_url, path);
+    char *id = must_format("APCA-API-KEY-ID: %s", alpaca->key_id);
+    char *secret = must_format("APCA-API-SECRET-KEY: %s", alpaca->secret_key);
+    struct http_request request = {.method = body != NULL ? "POST" : "GET",
+                                   .url = url,
+                                   .body = body,
+                                   .content_type = "application/json",
+                                   .headers = {id, secret}};
+    jv parsed = jv_invalid();
+    http_call(http, &request, answer);
+    if (answer->outcome == HTTP_ANSWERED)
+        json_parse(answer->body, answer->size, &parsed, &ignored);
+    free(url);
+    free(id);
+    free(secret);
+    return parsed;
+}
+
+static char *order_body(const char *symbol, double quantity, const char *key) {
+    char number[40];
+    snprintf(number, sizeof number, "%.0f", quantity); /* numbers are strings there */
+    jv order = json_set_string(jv_object(), "symbol", symbol);
+    order = json_set_string(json_set_string(order, "qty", number), "side", "buy");
+    order = json_set_string(json_set_string(order, "type", "market"), "time_in_force", "day");
+    order = json_set_string(order, "client_order_id", key);
+    char *text = json_text(order);
+    jv_free(order);
+    return text;
+}
+
+static jv placed(long http_status, jv order) {
+    jv content = json_set_string(jv_object(), "status", "OK");
+    return executor_result((int)http_status, NULL, json_set(content, "order", order));
+}
+
+/* The order that the broker has under the key; invalid if there is none, or it cannot be known now.
+ */
+static jv look_up(struct http *http, const struct alpaca *alpaca, const char *key) {
+    struct http_answer answer;
+    char *coded = form_encode(key);
+    char *path = must_format("/v2/orders:by_client_order_id?client_order_id=%s", coded);
+    jv order = ask(http, alpaca, path, NULL, &answer);
+    bool found = answer.outcome == HTTP_ANSWERED && answer.status == 200 &&
+                 json_is(order, "client_order_id", key);
+    http_answer_free(&answer);
+    free(coded);
+    free(path);
+    if (found)
+        return order;
+    jv_free(order);
+    return jv_invalid();
+}
+
+/* What to do about a refusal, by its status. */
+static const char *advice_for(long http_status) {
+    return http_status == 401   ? "check APCA_API_KEY_ID and APCA_API_SECRET_KEY"
+           : http_status == 403 ? "the account may not do this, or has too little buying power"
+           : http_status == 422 ? "the broker does not accept such an order"
+                                : "";
+}
+
+static jv refused(const struct http_answer *answer, jv body, const char *id, int *status) {
+    const char *words = json_string(body, "message");
+    const char *advice = advice_for(answer->status);
+    bool permission = answer->status == 401 || answer->status == 403;
+    complain(id, "the broker refuses the order: HTTP %ld %s%s%s%s%s", answer->status,
+             answer->reason, words != NULL ? ": " : "", words != NULL ? words : "",
+             *advice ? "; " : "", advice);
+    *status = status_worse(*status, permission ? STATUS_REFUSED : STATUS_INPUT);
+    char *told = must_format("The broker refuses the order: %s. Nothing was bought.",
+                             words != NULL ? words : answer->reason);
+    jv result = executor_result((int)answer->status, "order_refused", jv_string(told));
+    free(told);
+    return result;
+}
+
+jv alpaca_buy(struct http *http, const struct alpaca *alpaca, const char *id, const char *symbol,
+              double quantity, const char *key, int *status) {
+    struct http_answer answer;
+    char *text = order_body(symbol, quantity, key);
+    jv body = ask(http, alpaca, "/v2/orders", text, &answer), result = jv_invalid();
+    const char *words = json_string(body, "message");
+    bool answered = answer.outcome == HTTP_ANSWERED;
+    bool unclear =
+        answered ? answer.status >= 500 || answer.status == 408 : answer.outcome == HTTP_UNKNOWN;
+    bool again = answered && answer.status == 422 && words != NULL &&
+                 strstr(words, "client_order_id must be unique") != NULL;
+    jv earlier = unclear || again ? look_up(http, alpaca, key) : jv_invalid();
+    free(text);
+    if (answered && answer.status >= 200 && answer.status < 300) {
+        result = placed(answer.status, jv_copy(body));
+    } else if (jv_is_valid(earlier)) {
+        result = placed(200, jv_copy(earlier));
+    } else if (answered && !unclear && !again && answer.status != 429) {
+        result = refused(&answer, body, id, status);
+    } else {
+        if (answered)
+            complain(id,
+                     "the broker says HTTP %ld %s; run stock-buy on this document again, it "
+                     "places the order once",
+                     answer.status, answer.reason);
+        else
+            complain(id, "%s; run stock-buy on this document again, it places the order once",
+                     answer.why);
+        *status = status_worse(*status, STATUS_UNAVAILABLE);
+    }
+    jv_free(earlier);
+    jv_free(body);
+    http_answer_free(&answer);
+    return result;
+}
