@@ -116,7 +116,7 @@ test:
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(wildcard examples/* tests/bench/*) .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) $(wildcard tests/bench/*) .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(filter-out %.md,$(SCRIPTS))

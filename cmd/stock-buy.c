@@ -267,7 +267,7 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
 
 static jv buy(void *context, jv document, int *status) {
     struct job *job = context;
-    struct executor executor = {given.name, job->dpop_key != NULL, place_order, job};
+    struct executor executor = {given.name, job->dpop_key != NULL, false, place_order, job};
     return filter_calls(document, executor_call, &executor, status);
 }
 

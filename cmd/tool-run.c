@@ -13,7 +13,7 @@
 #include <string.h>
 
 static struct {
-    bool verbose;
+    bool verbose, without_approval;
     const char *name, *describe_from, *dpop_key, *prefix;
     double timeout;
     long limit, token_fd;
@@ -23,6 +23,8 @@ static const struct option_spec options[] = {
     {0, "name", "NAME", OPTION_TEXT, &given.name, "the tool's name"},
     {0, "describe-from", "FILE", OPTION_TEXT, &given.describe_from,
      "print the tool's definition in FILE"},
+    {0, "without-approval", NULL, OPTION_FLAG, &given.without_approval,
+     "the tool is harmless: run calls that nobody was asked about"},
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "take tokens bound to this key; PROGRAM proves it"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "kill PROGRAM after this (never)"},
@@ -147,7 +149,8 @@ static jv run(void *context, jv call, const char *access_token, int *status) {
 }
 
 static jv run_calls(void *context, jv document, int *status) {
-    struct executor executor = {given.name, given.dpop_key != NULL, run, context};
+    struct executor executor = {given.name, given.dpop_key != NULL, given.without_approval, run,
+                                context};
     return filter_calls(document, executor_call, &executor, status);
 }
 

@@ -178,6 +178,10 @@ jv executor_call(void *context, jv call, int *status) {
     if (state == CALL_APPROVED)
         return execute_approved(executor, call, status);
     bool asking_failed = state == CALL_NEW && json_has(call, "authorization");
+    if (state == CALL_NEW && !asking_failed && executor->without_approval) {
+        jv result = executor->work(executor->context, call, NULL, status);
+        return jv_is_valid(result) ? finish(call, result) : call;
+    }
     if (state == CALL_PENDING || (state == CALL_NEW && !asking_failed)) {
         complain(call_id(call), state == CALL_PENDING
                                     ? "the user has not decided yet; run ciba-poll first"

@@ -13,8 +13,10 @@
 typedef jv (*executor_work)(void *context, jv call, const char *access_token, int *status);
 
 struct executor {
-    const char *tool; /* the calls of this name */
-    bool proves_key;  /* tokens of the type DPoP are taken too: `work` proves the key */
+    const char *tool;      /* the calls of this name */
+    bool proves_key;       /* tokens of the type DPoP are taken too: `work` proves the key */
+    bool without_approval; /* the operator has said that this tool needs none: what nobody was asked
+                            * about is executed with `access_token` NULL */
     executor_work work;
     void *context;
 };

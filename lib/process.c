@@ -39,9 +39,9 @@ static void set_up_child(const struct process *process, const int *in, const int
 /* The token, to be read from the descriptor: a pipe, which holds more than any token has. */
 static bool give_token(const struct process *process) {
     int ends[2];
-    size_t size = strlen(process->token);
-    if (process->token_fd <= 0)
+    if (process->token_fd <= 0 || process->token == NULL)
         return true;
+    size_t size = strlen(process->token);
     bool good = pipe(ends) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 &&
                 write(ends[1], process->token, size) == (ssize_t)size;
     return good && close(ends[1]) == 0 &&

@@ -10,7 +10,7 @@
 struct process {
     char *const *argv;    /* up to a NULL; argv[0] is looked up in PATH, no shell is involved */
     const char *input;    /* what it reads on stdin */
-    const char *token;    /* what it finds in $ACCESS_TOKEN */
+    const char *token;    /* what it finds in $ACCESS_TOKEN, NULL for none */
     const char *dpop_key; /* what it finds in $DPOP_KEY_FILE if the token is bound to it, or NULL */
     char *const *environment; /* more of it, NAME=value up to a NULL, or NULL; may be kept */
     int token_fd;   /* give the token on this descriptor (3 to 9) instead, 0 for the environment */

@@ -131,3 +131,17 @@ approved() {
   run tool-run --name t --token-fd 2 -- true < /dev/null
   [ "$status" -eq 64 ]
 }
+
+@test "--without-approval runs what nobody was asked about, and nothing that was denied" {
+  sandbox --approve no --delay 0
+  echo '{"calls":[{"id":"c","name":"t","arguments":{"a":1}}]}' > new
+  # shellcheck disable=SC2016
+  ACCESS_TOKEN=stale run --separate-stderr tool-run --name t --without-approval -- sh -c 'cat; echo " ${ACCESS_TOKEN-none}"' < new
+  [ "$status" -eq 0 ]
+  holds '.calls[0].result.content == "{\"a\":1} none"'
+  run --separate-stderr tool-run --name t --without-approval -- touch ran < <(approved '{}')
+  [ "$status" -eq 1 ]
+  run --separate-stderr tool-run --name t --without-approval -- touch ran < <(ciba-authorize -m Run < new)
+  [ "$status" -eq 75 ]
+  [ ! -e ran ]
+}

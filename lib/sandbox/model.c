@@ -101,9 +101,10 @@ static jv answer_user(const char *text, bool has_tools) {
                         jv_array());
 }
 
-/* The arguments of the call that a tool message answers, as "3 shares of GOOGL". */
+/* The arguments of the call that a tool message answers, as "3 shares of GOOGL"; NULL if it is not
+ * about shares to buy. */
 static char *what_was_asked(jv tool_calls, const char *id) {
-    char *what = must_copy("what you asked for");
+    char *what = NULL;
     struct error ignored;
     jv_array_foreach(tool_calls, i, call) {
         jv function = json_get(call, "function"), arguments = jv_invalid();
@@ -141,8 +142,9 @@ static jv answer_results(jv messages, int request) {
         const char *content = json_string(message, "content");
         if (i > request && content != NULL) {
             char *what = what_was_asked(calls, json_string(message, "tool_call_id"));
-            char *line = was_done(content) ? must_format("I bought %s for you.", what)
-                                           : must_format("I did not buy %s. %s", what, content);
+            char *line = what == NULL        ? must_format("The tool says: %s", content)
+                         : was_done(content) ? must_format("I bought %s for you.", what)
+                                             : must_format("I did not buy %s. %s", what, content);
             text = jv_string_append_str(text, jv_string_length_bytes(jv_copy(text)) ? "\n" : "");
             text = jv_string_append_str(text, line);
             free(what);
