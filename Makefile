@@ -11,6 +11,7 @@ BINDIR = $(PREFIX)/bin
 DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man
 BUILD = build
+SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
 FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run ciba-doctor stock-buy tool-run jwt-verify dpop-proof
 COMMANDS = $(FILTERS) ciba-sandbox
@@ -70,7 +71,7 @@ $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 	@mkdir -p $(@D)
 	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljq $(CRYPTO_LIBS) -lm
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 # What the build, the demo and the tests need. sudo is used only by who is not root.
 APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev \
@@ -163,6 +164,36 @@ html:
 	for page in $(MANUALS); do mandoc -Thtml -O toc,man=%N.%S.html $$page > dist/html/$${page##*/}.html || exit; done
 	@echo dist/html/ciba-tools.7.html
 
+# A Debian package for this machine's architecture: dist/ciba-tools_VERSION_ARCH.deb
+DEB = $(BUILD)/deb
+deb: all
+	@rm -rf $(DEB)
+	@$(MAKE) --no-print-directory install DESTDIR=$(DEB)/root PREFIX=/usr >/dev/null
+	strip --remove-section=.comment --remove-section=.note $(COMMANDS:%=$(DEB)/root/usr/bin/%)
+	gzip -n9 $(DEB)/root/usr/share/man/man*/*
+	mkdir -p $(DEB)/debian $(DEB)/root/DEBIAN $(DEB)/root/usr/share/doc/ciba-tools/examples dist
+	mv $(DEB)/root/usr/share/zsh/site-functions $(DEB)/root/usr/share/zsh/vendor-completions
+	cp -r examples/* $(DEB)/root/usr/share/doc/ciba-tools/examples
+	{ echo 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/'; echo; \
+	echo 'Files: *'; echo 'Copyright: 2026 The ciba-tools authors'; echo 'License: Expat'; \
+	sed -n '5,$$s/^$$/./; 5,$$s/^/ /p' LICENSE; } > $(DEB)/root/usr/share/doc/ciba-tools/copyright
+	printf 'ciba-tools (%s) stable; urgency=medium\n\n  * See the project for what is new.\n\n -- %s  %s\n' '$(VERSION)' \
+		'The ciba-tools authors <ciba-tools@example.org>' "$$(date -R -d @$(SOURCE_DATE_EPOCH))" | \
+		gzip -n9 > $(DEB)/root/usr/share/doc/ciba-tools/changelog.gz
+	printf 'Source: ciba-tools\n\nPackage: ciba-tools\nArchitecture: any\n' > $(DEB)/debian/control
+	{ printf 'Package: ciba-tools\nVersion: %s\nArchitecture: %s\n' '$(VERSION)' "$$(dpkg --print-architecture)"; \
+	printf 'Maintainer: The ciba-tools authors <ciba-tools@example.org>\nSection: utils\nPriority: optional\n'; \
+	printf 'Installed-Size: %s\n' "$$(du -sk $(DEB)/root/usr | cut -f1)"; \
+	(cd $(DEB) && dpkg-shlibdeps -O $(COMMANDS:%=-eroot/usr/bin/%)) | sed 's/^shlibs:Depends=/Depends: /'; \
+	printf 'Recommends: jq\nDescription: human approval for software agents, as Unix filters\n'; \
+	printf ' Before an agent buys, deploys, pays or deletes, the right person is asked\n'; \
+	printf ' on the phone (OpenID Connect CIBA) and says yes or no, minutes or hours\n'; \
+	printf ' later. Each command does one step, JSON in and JSON out.\n'; } > $(DEB)/root/DEBIAN/control
+	cd $(DEB)/root && find usr -type f | LC_ALL=C sort | xargs md5sum > DEBIAN/md5sums
+	chmod -R u=rwX,go=rX $(DEB)/root
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) dpkg-deb --root-owner-group --build $(DEB)/root dist >/dev/null
+	@ls dist/ciba-tools_*.deb
+
 # The same commit gives the same bytes.
 dist:
 	@mkdir -p dist
@@ -172,5 +203,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind bench install uninstall html dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind bench install uninstall html deb dist clean
 .SECONDARY:

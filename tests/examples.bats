@@ -55,7 +55,7 @@ step_of() {
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   [ "$(jq -r '.messages[-1].content' agent/*.done)" == "I bought 3 shares of GOOGL for you." ]
   "$examples/cron-agent" agent
-  [ "$(ls -A agent | grep -cv lock)" -eq 1 ]
+  [ "$(find agent -type f ! -name .lock | wc -l)" -eq 1 ]
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
 }
 
@@ -74,9 +74,10 @@ step_of() {
 }
 
 @test "the systemd units are sound, and their credentials have the names that the commands look for" {
-  for name in $(sed -n 's/^LoadCredential=\([^:]*\):.*/\1/p' "$examples/systemd/ciba-agent.service"); do
+  local name
+  while read -r name; do
     grep -q "\"$name\"" "${BATS_TEST_DIRNAME%/tests*}"/lib/client.c "${BATS_TEST_DIRNAME%/tests*}"/cmd/llm-chat.c
-  done
+  done < <(sed -n 's/^LoadCredential=\([^:]*\):.*/\1/p' "$examples/systemd/ciba-agent.service")
   # as systemd starts it: the secrets in files, the rest in the environment
   sandbox --approve yes --delay 0
   mkdir credentials
