@@ -1,6 +1,7 @@
 /* ciba-poll: waits until the user has decided. */
 #include "clock.h"
 #include "documents.h"
+#include "live_line.h"
 #include "options.h"
 #include "poller.h"
 #include "spool.h"
@@ -76,6 +77,7 @@ static void put_out(void *context, jv document, int status) {
     struct job *job = context;
     struct error error;
     job->status = status_worse(job->status, status);
+    live_line_wipe();
     if (!given.quiet && job->writable && !document_write(document, &error)) {
         complain("stdout", "%s", error.text);
         job->status = status_worse(job->status, error.status);
@@ -123,8 +125,18 @@ static bool drain(int descriptor) {
     return any;
 }
 
+/* Shows whom it waits for. */
+static void show(const struct job *job) {
+    size_t others;
+    jv call = poller_waiting_call(job->poller, &others);
+    if (jv_is_valid(call))
+        live_line_draw(call, others);
+    jv_free(call);
+}
+
 static void run(struct job *job) {
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
+    bool live = !given.quiet && !given.verbose && live_line_wanted();
     bool watched = given.poll.spool == NULL || job->spool >= 0; /* else: looked at every second */
     while (job->writable && (job->reading || poller_waiting(job->poller) > 0)) {
         int descriptors[3] = {signal_pipe[0]};
@@ -139,7 +151,7 @@ static void run(struct job *job) {
         }
         if (clock_now() >= end)
             break;
-        double until = watched ? end : fmin(end, clock_now() + 1);
+        double until = watched && !live ? end : fmin(end, clock_now() + 1);
         if (job->reading && can_read(STDIN_FILENO)) {
             read_documents(job);
             until = 0; /* only what is due: stdin may never end */
@@ -147,7 +159,10 @@ static void run(struct job *job) {
         poller_step(job->poller, descriptors, count, until);
         if (!watched || (job->spool >= 0 && drain(job->spool)))
             poller_look_for_notifications(job->poller);
+        if (live)
+            show(job);
     }
+    live_line_wipe();
     poller_give_up(job->poller);
     if (job->documents == 0 && job->status == STATUS_DONE) {
         complain("stdin", "has no document, so nothing is approved");
@@ -163,7 +178,7 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.verbose)
         verbose_on();
-    given.poll.tell = given.verbose || (isatty(STDERR_FILENO) && !given.quiet);
+    given.poll.tell = given.verbose;
     if (!client_configure(&job.client, &given.client, &error) || !catch_signals(&error)) {
         complain(NULL, "%s", error.text);
         client_free(&job.client);

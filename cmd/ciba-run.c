@@ -5,6 +5,7 @@
 #include "config.h"
 #include "digest.h"
 #include "json.h"
+#include "live_line.h"
 #include "options.h"
 #include "poller.h"
 #include "process.h"
@@ -69,14 +70,21 @@ static void keep_document(void *context, jv document, int status) {
 
 /* Waits for the decision. Takes the call, and returns it as it ends. */
 static jv wait_for_decision(struct client *client, jv call) {
-    struct poller_settings settings = {.parallel = 1,
-                                       .tell = given.verbose || isatty(STDERR_FILENO)};
+    struct poller_settings settings = {.parallel = 1, .tell = given.verbose};
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
     jv document = json_set(jv_object(), "calls", JV_ARRAY(call)), decided = jv_invalid();
     struct poller *poller = poller_new(client, &settings, keep_document, &decided);
     poller_add(poller, document);
-    while (poller_waiting(poller) > 0 && clock_now() < end)
-        poller_step(poller, NULL, 0, end);
+    bool live = !given.verbose && live_line_wanted();
+    size_t others;
+    while (poller_waiting(poller) > 0 && clock_now() < end) {
+        poller_step(poller, NULL, 0, live ? fmin(end, clock_now() + 1) : end);
+        jv waiting = live ? poller_waiting_call(poller, &others) : jv_invalid();
+        if (jv_is_valid(waiting))
+            live_line_draw(waiting, others);
+        jv_free(waiting);
+    }
+    live_line_wipe();
     poller_free(poller);
     jv calls = json_get(decided, "calls");
     jv_free(decided);

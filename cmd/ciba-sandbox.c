@@ -312,6 +312,9 @@ static int serve(pid_t child, int terminal) {
 
 static int run_command(char **argv, int terminal) {
     each_setting(put_into_environment);
+    if (terminal >= 0)
+        put_into_environment("NO_COLOR",
+                             "1"); /* the user is asked at that terminal: no live line */
     pid_t child = fork();
     if (child < 0)
         out_of_memory();

@@ -14,6 +14,7 @@
 
 static const char *name = "ciba-tools";
 static bool verbose;
+static void (*hook_before_complaint)(void);
 
 int status_worse(int first, int second) {
     static const int rank[] = {STATUS_DONE, STATUS_NO, STATUS_NOT_YET};
@@ -63,9 +64,15 @@ static void print_line(const char *what, const char *format, va_list list) {
     utf8_make_plain(line);
     size_t size = strlen(line);
     line[size++] = '\n';
+    if (hook_before_complaint != NULL)
+        hook_before_complaint();
     /* One write, so that the lines of a pipeline's commands do not mix. */
     if (write(STDERR_FILENO, line, size) < 0)
         return;
+}
+
+void before_complaint(void (*hook)(void)) {
+    hook_before_complaint = hook;
 }
 
 void complain(const char *what, const char *format, ...) {

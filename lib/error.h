@@ -46,6 +46,9 @@ const char *program_name(void);
  * steer a terminal (controls, bidirectional overrides, broken UTF-8) are shown as '?'. */
 void complain(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Has `hook` called before each diagnostic is printed. */
+void before_complaint(void (*hook)(void));
+
 /* The same, only after verbose_on(). */
 void remark(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void verbose_on(void);

@@ -469,3 +469,11 @@ void poller_give_up(struct poller *poller) {
     while (poller->documents != NULL)
         put_out(poller, poller->documents);
 }
+
+jv poller_waiting_call(const struct poller *poller, size_t *others) {
+    *others = poller->heap_count + (size_t)poller->under_way;
+    if (poller->heap_count == 0)
+        return jv_invalid();
+    --*others;
+    return take_call(poller->heap[0]);
+}

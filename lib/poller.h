@@ -42,6 +42,10 @@ void poller_look_for_notifications(struct poller *poller);
 /* How many documents wait. */
 size_t poller_waiting(const struct poller *poller);
 
+/* A call that is waited for, invalid if there is none that is not being polled right now; *others
+ * is set to how many more there are. */
+jv poller_waiting_call(const struct poller *poller, size_t *others);
+
 /* Puts every document out as it stands. A request under way is abandoned; its answer, if the user
  * has just decided, is lost to the provider's own rules. */
 void poller_give_up(struct poller *poller);

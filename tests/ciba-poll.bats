@@ -388,7 +388,7 @@ END
   [ "$(count /bc-authorize)" -eq 1 ]
 }
 
-@test "at a terminal, or with -v, it says whom it waits for; elsewhere it is silent" {
+@test "at a terminal one live line tells whom it waits for; elsewhere, and with NO_COLOR, nothing but the data" {
   sandbox --approve yes --delay 1.2 --interval 1
   run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
   [ "$status" -eq 0 ]
@@ -396,7 +396,12 @@ END
   run --separate-stderr ciba-poll -v < <(a_call | ciba-authorize -m Buy)
   [ "$(grep -c 'call_1: waiting for auth0|demo, [0-9]* s at most: Buy' <<< "$stderr")" -eq 1 ]
   script -qec true /dev/null > /dev/null 2>&1 || skip "there is no pseudo-terminal, or no script(1)"
-  a_call | ciba-authorize -m Buy > asked
-  script -qec 'ciba-poll < asked > decided' screen > /dev/null < /dev/null
-  grep -q 'waiting for auth0|demo' screen
+  { a_call; a_call; } | ciba-authorize -m Buy > asked
+  TERM=xterm script -qec 'ciba-poll < asked > decided' screen > /dev/null < /dev/null
+  grep -q $'\r\033\\[K[0-9]* s left for auth0|demo (and 1 more): Buy' screen
+  grep -q $'\r\033\\[K[^0-9]*$' screen # and it is gone
+  { a_call; a_call; } | ciba-authorize -m Buy > asked
+  NO_COLOR=1 TERM=xterm script -qec 'ciba-poll < asked > decided' screen > /dev/null < /dev/null
+  no grep -q 'left for' screen
+  [ "$(wc -l < decided)" -eq 2 ]
 }

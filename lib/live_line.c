@@ -1,0 +1,69 @@
+#include "live_line.h"
+
+#include "clock.h"
+#include "config.h"
+#include "error.h"
+#include "json.h"
+#include "utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static bool drawn;
+
+bool live_line_wanted(void) {
+    const char *terminal = config_get(NULL, "TERM", NULL);
+    return isatty(STDERR_FILENO) && config_get(NULL, "NO_COLOR", NULL) == NULL &&
+           terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
+static void put(const char *text) {
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        drawn = false;
+}
+
+void live_line_wipe(void) {
+    if (drawn)
+        put("\r\033[K");
+    drawn = false;
+}
+
+/* Cuts the text to the terminal's width, between characters, so that it stays one line. */
+static void cut_to_width(char *text) {
+    struct winsize size = {0};
+    size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1
+                         ? (size_t)size.ws_col - 1
+                         : 79;
+    size_t all = strlen(text), at = 0, length;
+    uint32_t character;
+    for (size_t column = 0; at < all && column < columns; column++, at += length)
+        if ((length = utf8_decode(text + at, all - at, &character)) == 0)
+            length = 1;
+    text[at] = '\0';
+}
+
+void live_line_draw(jv call, size_t others) {
+    jv authorization = json_get(call, "authorization");
+    const char *user = json_string(authorization, "user");
+    const char *message = json_string(authorization, "binding_message");
+    double expires_at = 0;
+    char more[40] = "";
+    json_number(authorization, "expires_at", &expires_at);
+    double left = expires_at - clock_now();
+    if (others > 0)
+        snprintf(more, sizeof more, " (and %zu more)", others);
+    char *line = must_format("%.0f s left for %s%s: %s", left > 0 ? left : 0,
+                             user != NULL ? user : "the user", more, message ? message : "");
+    utf8_make_plain(line);
+    cut_to_width(line);
+    char *drawing = must_format("\r\033[K%s", line);
+    before_complaint(live_line_wipe);
+    put(drawing);
+    drawn = true;
+    free(drawing);
+    free(line);
+    jv_free(authorization);
+}
