@@ -23,18 +23,24 @@ HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -f
 	-ftrivial-auto-var-init=zero -D_FORTIFY_SOURCE=2
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wimplicit-fallthrough -Werror
-LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,-O1
+LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed,-O1
 FEATURES = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE
 # What only some machines' compilers and linkers know is left out there.
 try = $(shell printf 'int main(void){return 0;}\n' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
 ifeq ($(origin HARDENING),file)
 HARDENING := $(foreach flag,$(HARDENING),$(call try,$(flag)))
 endif
+ifeq ($(origin LDFLAGS),file)
+LDFLAGS := $(foreach flag,$(LDFLAGS),$(call try,$(flag)))
+endif
 
 CURL_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
+# libjq has a pkg-config file from 1.7 on.
+JQ_LIBS = $(shell $(PKG_CONFIG) --libs libjq 2>/dev/null || echo -ljq)
 CRYPTO_LIBS = $(shell $(PKG_CONFIG) --libs libcrypto)
 HTTPD_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd)
-INCLUDES = -Ilib $(shell $(PKG_CONFIG) --cflags libcurl libcrypto)
+INCLUDES = -Ilib $(shell $(PKG_CONFIG) --cflags libcurl libcrypto) \
+	$(shell $(PKG_CONFIG) --cflags libjq 2>/dev/null)
 
 LIBRARY = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 SANDBOX = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/sandbox/*.c)) $(BUILD)/lib/sandbox/phone_page.o
@@ -62,14 +68,14 @@ $(BUILD)/lib/sandbox/phone_page.o: $(BUILD)/lib/sandbox/phone_page.c
 	$(CC) $(FEATURES) $(HARDENING) $(CFLAGS) -c -o $@ $<
 
 $(FILTERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/cmd/%.o $(BUILD)/lib/libciba.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS) -ljq $(CRYPTO_LIBS) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
 $(BUILD)/ciba-sandbox: $(BUILD)/cmd/ciba-sandbox.o $(SANDBOX) $(BUILD)/lib/libciba.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HTTPD_LIBS) $(CURL_LIBS) -ljq $(CRYPTO_LIBS) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HTTPD_LIBS) $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
 $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 	@mkdir -p $(@D)
-	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljq $(CRYPTO_LIBS) -lm
+	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 

@@ -99,9 +99,10 @@ static jv refused(const struct http_answer *answer, jv body, const char *id, int
     const char *words = json_string(body, "message");
     const char *advice = advice_for(answer->status);
     bool permission = answer->status == 401 || answer->status == 403;
-    complain(id, "the broker refuses the order: HTTP %ld %s%s%s%s%s", answer->status,
+    complain(id, "the broker refuses the order: HTTP %ld %s%s%s%s%s%s%s", answer->status,
              answer->reason, words != NULL ? ": " : "", words != NULL ? words : "",
-             *advice ? "; " : "", advice);
+             *advice ? "; " : "", advice, *answer->request_id ? "; request " : "",
+             answer->request_id);
     *status = status_worse(*status, permission ? STATUS_REFUSED : STATUS_INPUT);
     char *told = must_format("The broker refuses the order: %s. Nothing was bought.",
                              words != NULL ? words : answer->reason);

@@ -199,6 +199,9 @@ static bool read_acknowledgement(jv *call, jv body, struct error *error) {
     authorization = json_set_string(authorization, "auth_req_id", auth_req_id);
     authorization = json_set(authorization, "expires_at", jv_number(requested_at + expires_in));
     authorization = json_set(authorization, "interval", jv_number(interval));
+    /* Not of CIBA, but some providers say where the user can answer without his phone. */
+    authorization = json_set_string(authorization, "verification_uri",
+                                    json_string(body, "verification_uri_complete"));
     *call = json_set(*call, "authorization", authorization);
     return true;
 }

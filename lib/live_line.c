@@ -55,8 +55,10 @@ void live_line_draw(jv call, size_t others) {
     double left = expires_at - clock_now();
     if (others > 0)
         snprintf(more, sizeof more, " (and %zu more)", others);
-    char *line = must_format("%.0f s left for %s%s: %s", left > 0 ? left : 0,
-                             user != NULL ? user : "the user", more, message ? message : "");
+    const char *address = json_string(authorization, "verification_uri");
+    char *line = must_format("%.0f s left for %s%s: %s%s%s", left > 0 ? left : 0,
+                             user != NULL ? user : "the user", more, message ? message : "",
+                             address != NULL ? " at " : "", address != NULL ? address : "");
     utf8_make_plain(line);
     cut_to_width(line);
     char *drawing = must_format("\r\033[K%s", line);

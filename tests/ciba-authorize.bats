@@ -222,6 +222,13 @@ END
 END
 }
 
+@test "an address at which the user can answer is kept" {
+  jq -n '[{path:"/bc-authorize",body:{auth_req_id:"x",expires_in:300,verification_uri_complete:"https://p.example/a"}}]' > faults
+  sandbox --faults faults
+  run --separate-stderr ciba-authorize -m Buy < <(a_call)
+  holds '.calls[0].authorization.verification_uri == "https://p.example/a"'
+}
+
 @test "what failed before anybody was asked is asked when the document comes again" {
   jq -n '[{path:"/bc-authorize",status:503}]' > faults
   sandbox --faults faults --approve yes --delay 0
