@@ -73,6 +73,22 @@ step_of() {
   [[ $(jq -r '.messages[-1].content' refused/*.done) == "I did not buy"* ]]
 }
 
+@test "cron-agent: neither a provider nor a model that is away loses anything" {
+  echo '[{"path":"/v1/chat/completions","skip":1,"status":503}]' > faults
+  sandbox --approve yes --delay 0 --faults faults
+  issuer=$CIBA_ISSUER
+  CIBA_ISSUER=$issuer "$examples/cron-agent" agent 'Buy 3 stocks of Google'
+  compgen -G 'agent/*.bought' # bought, and the model not told yet
+  "$examples/cron-agent" agent
+  [ "$(jq -r '.messages[-1].content' agent/*.done)" == "I bought 3 shares of GOOGL for you." ]
+  [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
+  a_call | ciba-authorize -m Buy > agent/x.asked
+  kill "$CIBA_SANDBOX_PID"
+  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
+  "$examples/cron-agent" agent
+  [ -e agent/x.asked ]
+}
+
 @test "the systemd units are sound, and their credentials have the names that the commands look for" {
   local name
   while read -r name; do
