@@ -125,15 +125,6 @@ static bool drain(int descriptor) {
     return any;
 }
 
-/* Shows whom it waits for. */
-static void show(const struct job *job) {
-    size_t others;
-    jv call = poller_waiting_call(job->poller, &others);
-    if (jv_is_valid(call))
-        live_line_draw(call, others);
-    jv_free(call);
-}
-
 static void run(struct job *job) {
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
     bool live = !given.quiet && !given.verbose && live_line_wanted();
@@ -160,7 +151,7 @@ static void run(struct job *job) {
         if (!watched || (job->spool >= 0 && drain(job->spool)))
             poller_look_for_notifications(job->poller);
         if (live)
-            show(job);
+            live_line_show(job->poller);
     }
     live_line_wipe();
     poller_give_up(job->poller);
@@ -178,7 +169,6 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.verbose)
         verbose_on();
-    given.poll.tell = given.verbose;
     if (!client_configure(&job.client, &given.client, &error) || !catch_signals(&error)) {
         complain(NULL, "%s", error.text);
         client_free(&job.client);

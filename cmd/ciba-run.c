@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "config.h"
 #include "digest.h"
+#include "executor.h"
 #include "json.h"
 #include "live_line.h"
 #include "options.h"
@@ -70,19 +71,16 @@ static void keep_document(void *context, jv document, int status) {
 
 /* Waits for the decision. Takes the call, and returns it as it ends. */
 static jv wait_for_decision(struct client *client, jv call) {
-    struct poller_settings settings = {.parallel = 1, .tell = given.verbose};
+    struct poller_settings settings = {.parallel = 1};
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
     jv document = json_set(jv_object(), "calls", JV_ARRAY(call)), decided = jv_invalid();
     struct poller *poller = poller_new(client, &settings, keep_document, &decided);
     poller_add(poller, document);
     bool live = !given.verbose && live_line_wanted();
-    size_t others;
     while (poller_waiting(poller) > 0 && clock_now() < end) {
         poller_step(poller, NULL, 0, live ? fmin(end, clock_now() + 1) : end);
-        jv waiting = live ? poller_waiting_call(poller, &others) : jv_invalid();
-        if (jv_is_valid(waiting))
-            live_line_draw(waiting, others);
-        jv_free(waiting);
+        if (live)
+            live_line_show(poller);
     }
     live_line_wipe();
     poller_free(poller);
@@ -120,14 +118,13 @@ static jv ask(struct client *client, char **argv, int *status) {
 /* Becomes the command. Returns only if it cannot. */
 static int become(jv call, char **argv) {
     jv token = json_get(call, "token");
-    const char *type = json_string(token, "token_type");
-    bool is_dpop = type != NULL && strcmp(type, "DPoP") == 0;
     process_set_environment(json_string(token, "access_token"),
-                            is_dpop ? given.client.dpop_key : NULL);
+                            executor_token_is_dpop(call) ? given.client.dpop_key : NULL);
     execvp(argv[0], argv);
-    complain(argv[0], "%s", strerror(errno));
+    int problem = errno;
+    complain(argv[0], "%s", strerror(problem));
     jv_free(token);
-    return errno == ENOENT ? 127 : 126;
+    return problem == ENOENT ? 127 : 126;
 }
 
 int main(int argc, char **argv) {

@@ -321,8 +321,9 @@ static int run_command(char **argv, int terminal) {
     if (child == 0) {
         signal(SIGPIPE, SIG_DFL);
         execvp(argv[0], argv);
-        complain(argv[0], "%s", strerror(errno));
-        _exit(errno == ENOENT ? 127 : 126);
+        int problem = errno;
+        complain(argv[0], "%s", strerror(problem));
+        _exit(problem == ENOENT ? 127 : 126);
     }
     return serve(child, terminal);
 }

@@ -147,7 +147,10 @@ static jv refusal(jv call, enum call_state state) {
     return result;
 }
 
+/* The call with its result, or as it is where there is none. Takes both. */
 static jv finish(jv call, jv result) {
+    if (!jv_is_valid(result))
+        return call;
     return json_set(json_delete(call, "token"), "result", result);
 }
 
@@ -167,7 +170,7 @@ static jv execute_approved(const struct executor *executor, jv call, int *status
     }
     jv_free(authorization);
     jv_free(token);
-    return jv_is_valid(result) ? finish(call, result) : call;
+    return finish(call, result);
 }
 
 jv executor_call(void *context, jv call, int *status) {
@@ -179,8 +182,7 @@ jv executor_call(void *context, jv call, int *status) {
         return execute_approved(executor, call, status);
     bool asking_failed = state == CALL_NEW && json_has(call, "authorization");
     if (state == CALL_NEW && !asking_failed && executor->without_approval) {
-        jv result = executor->work(executor->context, call, NULL, status);
-        return jv_is_valid(result) ? finish(call, result) : call;
+        return finish(call, executor->work(executor->context, call, NULL, status));
     }
     if (state == CALL_PENDING || (state == CALL_NEW && !asking_failed)) {
         complain(call_id(call), state == CALL_PENDING

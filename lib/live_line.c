@@ -45,7 +45,7 @@ static void cut_to_width(char *text) {
     text[at] = '\0';
 }
 
-void live_line_draw(jv call, size_t others) {
+static void draw(jv call, size_t others) {
     jv authorization = json_get(call, "authorization");
     const char *user = json_string(authorization, "user");
     const char *message = json_string(authorization, "binding_message");
@@ -68,4 +68,12 @@ void live_line_draw(jv call, size_t others) {
     free(drawing);
     free(line);
     jv_free(authorization);
+}
+
+void live_line_show(const struct poller *poller) {
+    size_t others;
+    jv call = poller_waiting_call(poller, &others);
+    if (jv_is_valid(call))
+        draw(call, others);
+    jv_free(call);
 }

@@ -250,16 +250,16 @@ static double backoff(double base, int troubles) {
     return wait * (1 + jitter() / 2);
 }
 
-/* For a person at a terminal, who may have to find his phone. */
-static void tell_once(const struct poller *poller, struct wait *wait, jv call) {
-    if (!poller->settings.tell || wait->told)
+/* With -v: whom it waits for. */
+static void tell_once(struct wait *wait, jv call) {
+    if (wait->told)
         return;
     wait->told = true;
     jv authorization = json_get(call, "authorization");
     const char *user = json_string(authorization, "user");
     const char *message = json_string(authorization, "binding_message");
-    complain(call_id(call), "waiting for %s, %.0f s at most: %s", user != NULL ? user : "the user",
-             stored_time(call, "expires_at") - clock_now(), message != NULL ? message : "");
+    remark(call_id(call), "waiting for %s, %.0f s at most: %s", user != NULL ? user : "the user",
+           stored_time(call, "expires_at") - clock_now(), message != NULL ? message : "");
     jv_free(authorization);
 }
 
@@ -311,7 +311,7 @@ static void take_answer(struct poller *poller, struct wait *wait,
                                                                                : seconds;
     } else {
         wait->troubles = 0;
-        tell_once(poller, wait, call);
+        tell_once(wait, call);
         seconds = wait->expects ? safety_wait(call, seconds) : seconds;
     }
     wait_again(poller, wait, call, seconds, &error);
@@ -322,7 +322,8 @@ static struct wait **take_all(struct poller *poller, size_t *count) {
     *count = poller->heap_count;
     struct wait **waits = must_alloc((*count + 1) * sizeof(struct wait *));
     for (size_t i = 0; i < *count; i++)
-        waits[i] = heap_pop(poller);
+        waits[i] = poller->heap[i];
+    poller->heap_count = 0;
     return waits;
 }
 
@@ -423,15 +424,20 @@ static void send_poll(struct poller *poller, struct wait *wait) {
     jv_free(call);
 }
 
+/* Whether there is something to do now, and a request may be sent for it. */
+static bool is_due(const struct poller *poller) {
+    return poller->heap_count > 0 && poller->under_way < poller->parallel &&
+           poller->heap[0]->due <= clock_now();
+}
+
 /* Does what is due. False if waits have been put off or ended, so that there may be nothing to wait
  * for. */
 static bool do_due(struct poller *poller) {
     struct error none = {STATUS_DONE, ""};
     bool only_sent = true;
-    while (poller->heap_count > 0 && poller->under_way < poller->parallel &&
-           poller->heap[0]->due <= clock_now()) {
-        if (!issuer_ready(poller))
-            return false;
+    if (is_due(poller) && !issuer_ready(poller))
+        return false;
+    while (is_due(poller)) {
         struct wait *wait = heap_pop(poller);
         if (has_notification(poller, wait)) {
             take_notification(poller, wait);

@@ -21,7 +21,6 @@ struct poller_settings {
     const char
         *spool; /* where notifications come in for calls that expect one (spool.h), or NULL */
     bool push;  /* they bring the tokens: such calls are never polled */
-    bool tell;  /* say on stderr, once for each call, whom it waits for */
 };
 
 struct poller *poller_new(struct client *client, const struct poller_settings *settings,
