@@ -13,7 +13,8 @@ MANDIR = $(DATADIR)/man
 BUILD = build
 SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
-FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run ciba-doctor stock-buy tool-run jwt-verify dpop-proof
+FILTERS = llm-chat ciba-authorize ciba-poll ciba-notify ciba-run ciba-doctor stock-buy tool-run jwt-verify dpop-proof \
+	agent-spool audit-verify
 COMMANDS = $(FILTERS) ciba-sandbox
 MANUALS = $(wildcard man/*.[157])
 
@@ -143,6 +144,15 @@ asan:
 valgrind: all $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" UNDER_VALGRIND=1 bats tests/flow.bats
 
+# Everything that can go wrong at any call of the flow, one after the other; EVERY=10 tries a tenth.
+EVERY = 1
+$(BUILD)/tests/faults.so: tests/torture/faults.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -Wpedantic,$(WARNINGS)) -O2 -fPIC -shared -o $@ $< -ldl
+
+torture: all $(BUILD)/tests/faults.so
+	PATH="$(CURDIR)/$(BUILD):$$PATH" FAULTS=$(CURDIR)/$(BUILD)/tests/faults.so tests/torture/run $(EVERY)
+
 bench: all $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
@@ -209,5 +219,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind torture bench install uninstall html deb dist clean
 .SECONDARY:

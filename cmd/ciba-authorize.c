@@ -1,11 +1,13 @@
 /* ciba-authorize: asks the user, through his OpenID provider, whether each call may be done. */
 #include "call.h"
 #include "ciba.h"
+#include "clock.h"
 #include "config.h"
 #include "digest.h"
 #include "filter.h"
 #include "json.h"
 #include "options.h"
+#include "record.h"
 #include "spool.h"
 #include "template.h"
 
@@ -15,11 +17,12 @@
 static struct {
     bool null_input, verbose;
     const char *user, *login_hint, *login_hint_token_file, *id_token_hint_file;
-    const char *notify, *message, *scope, *audience, *details, *acr_values, *user_code_file;
-    bool is_signed;
+    const char *notify, *reuse, *message, *scope, *audience, *details, *acr_values, *user_code_file;
+    bool is_signed, ask_again;
     long expiry;
     struct option_list tools, resources, parameters;
     struct client_settings client;
+    struct record_settings record;
 } given;
 
 static const struct option_spec options[] = {
@@ -47,7 +50,13 @@ static const struct option_spec options[] = {
     {0, "notify", "DIR", OPTION_TEXT, &given.notify,
      "be notified (ping, push) through the spool DIR"},
     {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
+    {0, "ask-again", NULL, OPTION_FLAG, &given.ask_again,
+     "where an answer was lost: ask at once, not when the first request has expired"},
+    {0, "reuse", "FOR", OPTION_TEXT, &given.reuse,
+     "use approvals in the store again: call, document or agent"},
     {0, "tool", "NAME", OPTION_LIST, &given.tools, "only calls of this tool; may be repeated"},
+    STORE_OPTIONS(given.record),
+    RECORD_OPTIONS(given.record),
     CLIENT_OPTIONS(given.client),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -61,9 +70,11 @@ static const struct command command = {
 
 struct job {
     struct client client;
+    struct record record;
     struct template *message, *details;
     char *scope;
     struct ciba_question question; /* all but what each call says */
+    jv reuse;                      /* of the current document, invalid without --reuse */
 };
 
 /* Exactly one hint tells who is asked (CIBA Core §7.1). */
@@ -136,8 +147,12 @@ static bool read_parameters(struct ciba_question *question, struct error *error)
 static bool configure(struct job *job, struct error *error) {
     struct ciba_question *question = &job->question;
     if (!read_parameters(question, error) ||
-        !client_configure(&job->client, &given.client, error) || !choose_hint(question, error))
+        !client_configure(&job->client, &given.client, error) || !choose_hint(question, error) ||
+        !record_configure(&job->record, &given.record, error))
         return false;
+    job->record.store.client_id = job->client.id;
+    if (given.reuse != NULL && job->record.store.folder == NULL)
+        return fail(error, STATUS_CONFIG, "--reuse needs a store: set --store, or CIBA_STORE");
     if (given.is_signed && job->client.key == NULL)
         return fail(error, STATUS_CONFIG, "--signed needs the client's key: --client-key-file");
     question->is_signed = given.is_signed;
@@ -227,17 +242,87 @@ static jv ask(struct job *job, struct ciba_question *question, jv call, struct e
     return call;
 }
 
+/* How often the user has been asked, where that was for nothing, and for what else his approval may
+ * be used: what the authorization has beside the question. */
+static jv add_facts(const struct job *job, jv call, jv before) {
+    double attempt = 1;
+    jv authorization = json_get(call, "authorization");
+    json_number(before, "attempt", &attempt);
+    if (json_is(before, "error", "invalid_grant"))
+        authorization = json_set(authorization, "attempt", jv_number(attempt + 1));
+    if (given.reuse != NULL)
+        authorization = json_set(authorization, "reuse", jv_copy(job->reuse));
+    return json_set(call, "authorization", authorization);
+}
+
+/* Whether the store has an approval for the question, which then is the call's. */
+static bool use_again(struct job *job, const struct ciba_question *question, jv *call,
+                      int *status) {
+    struct error ignored;
+    char *digest = given.reuse == NULL ? NULL : call_digest(*call, &ignored);
+    if (digest == NULL)
+        return false;
+    jv authorization = ciba_authorization(&job->client, question, digest);
+    authorization = json_set(authorization, "reuse", jv_copy(job->reuse));
+    bool found = record_reuse(&job->record, authorization, call, status);
+    jv_free(authorization);
+    free(digest);
+    return found;
+}
+
+/* Asks, with the intent on the disk before and the outcome after. Takes the call. */
+static jv ask_once(struct job *job, struct ciba_question *question, jv call, int *status,
+                   struct error *error) {
+    if (use_again(job, question, &call, status))
+        return call;
+    jv before = json_get(call, "authorization");
+    if (record_asking(&job->record, call, clock_now() + ciba_lifetime(question), error)) {
+        call = add_facts(job, ask(job, question, call, error), before);
+        call = record_asked(&job->record, call, status);
+    }
+    jv_free(before);
+    return call;
+}
+
+/* Until when a first request of which the answer was lost may still be approved; 0 for none. */
+static double lost_until(jv call) {
+    double until = 0;
+    jv authorization = json_get(call, "authorization");
+    json_number(authorization, "ask_again_at", &until);
+    jv_free(authorization);
+    return until;
+}
+
+/* Whether something must come before the call can be asked about, or has come already. Takes and
+ * gives the call. */
+static bool is_settled(struct job *job, jv *call, int *status) {
+    double until = lost_until(*call);
+    enum record_memory memory = record_question(&job->record, call, &until, status);
+    if (memory == RECORD_FINISHED)
+        return true;
+    if (given.ask_again || until <= clock_now())
+        return false;
+    if (memory == RECORD_BEGUN)
+        *call = ciba_lost(*call, until, "the answer was lost; the user may have been asked");
+    complain(call_id(*call),
+             "the provider's answer was lost; the user is asked again in %.0f s, when he can no "
+             "longer approve the first request, or at once with --ask-again",
+             until - clock_now());
+    *status = status_worse(*status, STATUS_NOT_YET);
+    return true;
+}
+
 static jv authorize_call(void *context, jv call, int *status) {
     struct job *job = context;
     struct error error = {STATUS_DONE, ""};
-    if (call_state(call) != CALL_NEW || !is_chosen(call))
+    if (call_state(call) != CALL_NEW || !is_chosen(call) || is_settled(job, &call, status))
         return call;
     jv message, details;
     if (make_question(job, call, &message, &details, &error)) {
         struct ciba_question question = job->question;
         question.binding_message = json_value_string(message);
         question.authorization_details = details;
-        call = ask(job, &question, call, &error);
+        call = ask_once(job, &question, call, status, &error);
     } else {
         call = call_settle(call, "failed", "invalid_message", error.text);
     }
@@ -250,8 +335,31 @@ static jv authorize_call(void *context, jv call, int *status) {
     return call;
 }
 
+/* For what else an approval in this document may be used; a document that has no id gets one. */
+static jv reuse_in(jv *document) {
+    jv reuse = json_set_string(jv_object(), "for", given.reuse);
+    if (strcmp(given.reuse, "document") != 0)
+        return reuse;
+    if (json_string(*document, "id") == NULL) {
+        char *id = random_name(18);
+        *document = json_set_string(*document, "id", id);
+        free(id);
+    }
+    return json_set_string(reuse, "document", json_string(*document, "id"));
+}
+
 static jv authorize(void *context, jv document, int *status) {
-    return filter_calls(document, authorize_call, context, status);
+    struct job *job = context;
+    struct error error;
+    if (!record_begin(&job->record, &error)) {
+        complain(NULL, "%s", error.text);
+        *status = status_worse(*status, error.status);
+        return document;
+    }
+    job->reuse = given.reuse != NULL ? reuse_in(&document) : jv_invalid();
+    document = filter_calls(document, authorize_call, context, status);
+    jv_free(job->reuse);
+    return document;
 }
 
 /* Approval for something that is no tool: a script, a CI job. */
@@ -271,6 +379,9 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.null_input && given.message == NULL)
         usage_error("-n needs -m, which says what the user is asked");
+    if (given.reuse != NULL && strcmp(given.reuse, "call") != 0 &&
+        strcmp(given.reuse, "document") != 0 && strcmp(given.reuse, "agent") != 0)
+        usage_error("--reuse: call, document or agent");
     if (given.verbose)
         verbose_on();
     if (configure(&job, &error)) {
@@ -288,6 +399,7 @@ int main(int argc, char **argv) {
     free(given.parameters.items);
     jv_free(job.question.resources);
     jv_free(job.question.more);
+    record_free(&job.record);
     client_free(&job.client);
     return status;
 }

@@ -17,6 +17,7 @@ static struct {
     double timeout;
     struct poller_settings poll;
     struct client_settings client;
+    struct record_settings record;
 } given = {.poll = {.parallel = 64}};
 
 static const struct option_spec options[] = {
@@ -27,6 +28,8 @@ static const struct option_spec options[] = {
     {0, "spool", "DIR", OPTION_TEXT, &given.poll.spool,
      "wait for notifications in DIR, where calls expect them"},
     {0, "push", NULL, OPTION_FLAG, &given.poll.push, "they bring the tokens; do not poll"},
+    STORE_OPTIONS(given.record),
+    RECORD_OPTIONS(given.record),
     CLIENT_OPTIONS(given.client),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -38,6 +41,7 @@ static const struct command command = {"ciba-poll", "[-qv] [--once] [--timeout S
 
 struct job {
     struct client client;
+    struct record record;
     struct poller *poller;
     struct document_reader *reader;
     int status;
@@ -169,17 +173,21 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.verbose)
         verbose_on();
-    if (!client_configure(&job.client, &given.client, &error) || !catch_signals(&error)) {
+    if (!client_configure(&job.client, &given.client, &error) ||
+        !record_configure(&job.record, &given.record, &error) || !catch_signals(&error)) {
         complain(NULL, "%s", error.text);
         client_free(&job.client);
         return error.status;
     }
     job.spool = given.poll.spool != NULL ? spool_watch(given.poll.spool) : -1;
     job.reader = document_reader_new(STDIN_FILENO);
+    given.poll.record = &job.record;
+    job.record.store.client_id = job.client.id;
     job.poller = poller_new(&job.client, &given.poll, put_out, &job);
     run(&job);
     poller_free(job.poller);
     document_reader_free(job.reader);
+    record_free(&job.record);
     client_free(&job.client);
     return job.status;
 }

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ static struct {
     long expiry;
     double timeout;
     struct client_settings client;
+    struct record_settings record;
 } given;
 
 static const struct option_spec options[] = {
@@ -32,6 +34,7 @@ static const struct option_spec options[] = {
     {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
     {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "give up after this"},
+    AUDIT_OPTION(given.record),
     CLIENT_OPTIONS(given.client),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -70,8 +73,8 @@ static void keep_document(void *context, jv document, int status) {
 }
 
 /* Waits for the decision. Takes the call, and returns it as it ends. */
-static jv wait_for_decision(struct client *client, jv call) {
-    struct poller_settings settings = {.parallel = 1};
+static jv wait_for_decision(struct client *client, struct record *record, jv call) {
+    struct poller_settings settings = {.parallel = 1, .record = record};
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
     jv document = json_set(jv_object(), "calls", JV_ARRAY(call)), decided = jv_invalid();
     struct poller *poller = poller_new(client, &settings, keep_document, &decided);
@@ -89,7 +92,7 @@ static jv wait_for_decision(struct client *client, jv call) {
     return jv_array_get(calls, 0);
 }
 
-static jv ask(struct client *client, char **argv, int *status) {
+static jv ask(struct client *client, struct record *record, char **argv, int *status) {
     struct error error = {STATUS_DONE, ""};
     const char *scope = config_get(given.scope, "CIBA_SCOPE", NULL);
     char *message = given.message != NULL ? must_copy(given.message) : default_message(argv);
@@ -103,23 +106,30 @@ static jv ask(struct client *client, char **argv, int *status) {
                                      .resources = jv_invalid(),
                                      .more = jv_invalid()};
     jv call = make_call(argv);
+    *status = STATUS_DONE;
     if (question.user == NULL)
         fail(&error, STATUS_CONFIG, "no user: set CIBA_USER, or -u");
     else
-        call = ciba_ask(client, &question, call, &error);
+        call = record_asked(record, ciba_ask(client, &question, call, &error), status);
     if (error.status != STATUS_DONE)
         complain(NULL, "%s", error.text);
-    *status = error.status;
+    *status = status_worse(*status, error.status);
     free(message);
     free(scopes);
     return call;
 }
 
 /* Becomes the command. Returns only if it cannot. */
-static int become(jv call, char **argv) {
+static int become(struct record *record, jv call, char **argv) {
+    struct error error;
+    if (!record_started(record, call, &error)) {
+        complain(NULL, "not run, because it cannot be told in the audit log: %s", error.text);
+        return error.status;
+    }
     jv token = json_get(call, "token");
     process_set_environment(json_string(token, "access_token"),
                             executor_token_is_dpop(call) ? given.client.dpop_key : NULL);
+    signal(SIGPIPE, SIG_DFL);
     execvp(argv[0], argv);
     int problem = errno;
     complain(argv[0], "%s", strerror(problem));
@@ -129,20 +139,23 @@ static int become(jv call, char **argv) {
 
 int main(int argc, char **argv) {
     struct client client;
+    struct record record;
     struct error error;
     int status, first = options_parse(&command, argc, argv);
     if (first == argc)
         usage_error("the command to run is missing");
     if (given.verbose)
         verbose_on();
-    if (!client_configure(&client, &given.client, &error)) {
+    if (!client_configure(&client, &given.client, &error) ||
+        !record_configure(&record, &given.record, &error)) {
         complain(NULL, "%s", error.text);
         client_free(&client);
         return error.status;
     }
-    jv call = ask(&client, argv + first, &status);
+    record.journal_path = NULL; /* there is no document that outlives this process */
+    jv call = ask(&client, &record, argv + first, &status);
     if (status == STATUS_DONE) {
-        call = wait_for_decision(&client, call);
+        call = wait_for_decision(&client, &record, call);
         status = call_exit_status(call);
         if (status == STATUS_NO)
             complain(NULL, "not run: the user %s",
@@ -152,7 +165,8 @@ int main(int argc, char **argv) {
     }
     client_free(&client);
     if (status == STATUS_DONE)
-        status = call_state(call) == CALL_APPROVED ? become(call, argv + first) : STATUS_INTERNAL;
+        status = call_state(call) == CALL_APPROVED ? become(&record, call, argv + first)
+                                                   : STATUS_INTERNAL;
     jv_free(call);
     return status;
 }

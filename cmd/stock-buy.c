@@ -24,6 +24,7 @@ enum { TICKER_LIMIT = 15 };
 static struct {
     bool describe, verbose, live;
     const char *name, *url, *dpop_key, *broker;
+    struct record_settings record;
     struct client_settings issuer; /* -e and HTTP for all; the issuer for --broker */
 } given = {.name = "buy"};
 
@@ -35,6 +36,7 @@ static const struct option_spec options[] = {
     {0, "live", NULL, OPTION_FLAG, &given.live, "with --broker: with real money, not on paper"},
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "the key that tokens are bound to (DPoP)"},
+    RECORD_OPTIONS(given.record),
     ISSUER_OPTIONS(given.issuer),
     HTTP_OPTIONS(given.issuer.http),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
@@ -50,6 +52,7 @@ struct job {
     const char *url;
     EVP_PKEY *dpop_key; /* NULL for none */
     struct http *http;
+    struct record record;
     /* For a broker, which does not know the token: whose it must be, and for what. */
     struct client issuer;
     const char *audience, *scope;
@@ -265,12 +268,6 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
     return result;
 }
 
-static jv buy(void *context, jv document, int *status) {
-    struct job *job = context;
-    struct executor executor = {given.name, job->dpop_key != NULL, false, place_order, job};
-    return filter_calls(document, executor_call, &executor, status);
-}
-
 static int describe(void) {
     struct error error;
     jv tool = definition();
@@ -324,12 +321,18 @@ int main(int argc, char **argv) {
         verbose_on();
     if (given.describe)
         return describe();
-    if (configure(&job, &error)) {
-        status = filter_run(buy, &job);
+    if (configure(&job, &error) && record_configure(&job.record, &given.record, &error)) {
+        struct executor executor = {.tool = given.name,
+                                    .proves_key = job.dpop_key != NULL,
+                                    .record = &job.record,
+                                    .work = place_order,
+                                    .context = &job};
+        status = filter_run(executor_document, &executor);
     } else {
         complain(NULL, "%s", error.text);
         status = error.status;
     }
+    record_free(&job.record);
     EVP_PKEY_free(job.dpop_key);
     if (job.http != job.issuer.http)
         http_free(job.http);

@@ -13,10 +13,11 @@
 #include <string.h>
 
 static struct {
-    bool verbose, without_approval;
+    bool verbose, without_approval, at_most_once;
     const char *name, *describe_from, *dpop_key, *prefix;
     double timeout;
     long limit, token_fd;
+    struct record_settings record;
 } given = {.limit = 1 << 20};
 
 static const struct option_spec options[] = {
@@ -25,6 +26,8 @@ static const struct option_spec options[] = {
      "print the tool's definition in FILE"},
     {0, "without-approval", NULL, OPTION_FLAG, &given.without_approval,
      "the tool is harmless: run calls that nobody was asked about"},
+    {0, "at-most-once", NULL, OPTION_FLAG, &given.at_most_once,
+     "with --journal: after a crash, do not run what was begun again"},
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "take tokens bound to this key; PROGRAM proves it"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "kill PROGRAM after this (never)"},
@@ -33,6 +36,7 @@ static const struct option_spec options[] = {
     {0, "token-fd", "N", OPTION_COUNT, &given.token_fd,
      "give the token on descriptor N (3 to 9), not in the environment"},
     {0, "limit", "BYTES", OPTION_COUNT, &given.limit, "kill it beyond this output (1048576)"},
+    RECORD_OPTIONS(given.record),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -148,12 +152,6 @@ static jv run(void *context, jv call, const char *access_token, int *status) {
     return result;
 }
 
-static jv run_calls(void *context, jv document, int *status) {
-    struct executor executor = {given.name, given.dpop_key != NULL, given.without_approval, run,
-                                context};
-    return filter_calls(document, executor_call, &executor, status);
-}
-
 /* The definition in the file, in OpenAI's form and under our name. */
 static int describe(void) {
     struct error error, why;
@@ -196,5 +194,20 @@ int main(int argc, char **argv) {
         return describe();
     if (first == argc)
         usage_error("the program to run is missing");
-    return filter_run(run_calls, argv + first);
+    struct record record;
+    struct error error;
+    struct executor executor = {.tool = given.name,
+                                .proves_key = given.dpop_key != NULL,
+                                .without_approval = given.without_approval,
+                                .at_most_once = given.at_most_once,
+                                .record = &record,
+                                .work = run,
+                                .context = argv + first};
+    if (!record_configure(&record, &given.record, &error)) {
+        complain(NULL, "%s", error.text);
+        return error.status;
+    }
+    int status = filter_run(executor_document, &executor);
+    record_free(&record);
+    return status;
 }

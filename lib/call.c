@@ -6,6 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOST_LIMIT = 3 };
+
+/* Nobody was asked; or the token was lost, because the provider gave it to a run that did not live
+ * to write it down. The user is not asked more often than LOST_LIMIT times for that. */
+static bool may_be_asked_anew(jv authorization) {
+    double attempt = 1;
+    json_number(authorization, "attempt", &attempt);
+    return !json_has(authorization, "auth_req_id") ||
+           (json_is(authorization, "error", "invalid_grant") && attempt < LOST_LIMIT);
+}
+
 enum call_state call_state(jv call) {
     static const struct {
         const char *status;
@@ -23,7 +34,7 @@ enum call_state call_state(jv call) {
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (json_is(authorization, "status", states[i].status))
             state = states[i].state;
-    if (json_is(authorization, "status", "failed") && !json_has(authorization, "auth_req_id"))
+    if (json_is(authorization, "status", "failed") && may_be_asked_anew(authorization))
         state = CALL_NEW;
     jv_free(authorization);
     return state;
@@ -81,7 +92,8 @@ static const struct {
     {"unauthorized_client", STATUS_REFUSED,
      "enable the CIBA grant (poll mode) for this client at the provider"},
     {"invalid_grant", STATUS_REFUSED,
-     "the auth_req_id was used already, is unknown, or is another client's; ask anew"},
+     "the auth_req_id was used already (a token answer was lost), is unknown, or is another "
+     "client's; ciba-authorize asks anew"},
     {"invalid_scope", STATUS_CONFIG, "ask for scopes that the provider knows; check -s"},
     {"invalid_target", STATUS_CONFIG, "check the audience (-a) against the provider's APIs"},
     {"invalid_request", STATUS_CONFIG,

@@ -10,7 +10,7 @@
 
 enum call_state {
     CALL_DONE,     /* has a result */
-    CALL_NEW,      /* nobody has been asked, or asking failed before anybody was */
+    CALL_NEW,      /* nobody has been asked, asking failed, or the token was lost: to be asked */
     CALL_PENDING,  /* asked, no decision yet */
     CALL_APPROVED, /* and not executed yet */
     CALL_DENIED,

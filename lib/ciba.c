@@ -17,6 +17,7 @@
 
 enum {
     DEFAULT_INTERVAL = 5,       /* §7.3 */
+    DEFAULT_LIFETIME = 300,     /* of a request, in seconds, as providers have it */
     SLOW_DOWN_SECONDS = 5,      /* §11 */
     INTERVAL_LIMIT = 3600,      /* longer waits are a server's mistake */
     EXPIRY_LIMIT = 366 * 86400, /* likewise */
@@ -126,9 +127,8 @@ static char *expected_user(const struct ciba_question *question) {
     return user;
 }
 
-/* What is recorded of the question, whatever becomes of it. */
-static jv question_record(const struct client *client, const struct ciba_question *question,
-                          const char *digest) {
+jv ciba_authorization(const struct client *client, const struct ciba_question *question,
+                      const char *digest) {
     char *user = expected_user(question);
     jv record = json_set_string(jv_object(), "status", "failed");
     record = json_set_string(record, "issuer", client->issuer);
@@ -241,6 +241,17 @@ static bool question_sound(const struct ciba_question *question, struct error *e
     return true;
 }
 
+double ciba_lifetime(const struct ciba_question *question) {
+    return question->requested_expiry > 0 ? (double)question->requested_expiry : DEFAULT_LIFETIME;
+}
+
+jv ciba_lost(jv call, double until, const char *why) {
+    call = call_settle(call, "failed", "outcome_unknown", why);
+    jv authorization = json_get(call, "authorization");
+    return json_set(call, "authorization",
+                    json_set(authorization, "ask_again_at", jv_number(ceil(until))));
+}
+
 /* Where to ask, if that can be known. */
 static const char *ask_endpoint(struct client *client, struct error *error) {
     return client_discover(client, error)
@@ -264,8 +275,8 @@ static jv send_question(struct client *client, const char *url,
         bool sent = answer.outcome == HTTP_UNKNOWN;
         fail(error, answer.exit_status, "%s%s", answer.why,
              sent ? "; the user may have been asked all the same" : "");
-        call = call_settle(call, "failed", sent ? "outcome_unknown" : "server_unavailable",
-                           error->text);
+        call = sent ? ciba_lost(call, clock_now() + ciba_lifetime(question), error->text)
+                    : call_settle(call, "failed", "server_unavailable", error->text);
     }
     http_answer_free(&answer);
     return call;
@@ -276,7 +287,7 @@ jv ciba_ask(struct client *client, const struct ciba_question *question, jv call
     char *digest = call_digest(call, error);
     if (digest == NULL)
         return call_settle(call, "failed", "invalid_arguments", error->text);
-    call = json_set(call, "authorization", question_record(client, question, digest));
+    call = json_set(call, "authorization", ciba_authorization(client, question, digest));
     free(digest);
     if (!question_sound(question, error))
         return call_settle(call, "failed", "invalid_message", error->text);

@@ -26,6 +26,18 @@ struct ciba_question {
 /* The scopes with `openid`, which every CIBA request must have (§7.1); the caller frees. */
 char *ciba_scope(const char *scope);
 
+/* The authorization of a call that is to be asked about, before it is: who is asked what, and the
+ * call's digest. Its status is failed. */
+jv ciba_authorization(const struct client *client, const struct ciba_question *question,
+                      const char *digest);
+
+/* For how many seconds a request can be approved, as far as that is known before it is answered. */
+double ciba_lifetime(const struct ciba_question *question);
+
+/* The call settled as one of which the request's answer was lost: it may be asked about again from
+ * `until` on, when the first request can no longer be approved. Takes the call. */
+jv ciba_lost(jv call, double until, const char *why);
+
 /* Asks the issuer to ask the user, once; discovers it first. Takes the call and returns it with an
  * `authorization`: pending; or failed or denied, with the server's words, and then *error says what
  * to do (status as oauth_error_status). */

@@ -1,5 +1,6 @@
 #include "documents.h"
 
+#include "durable.h"
 #include "json.h"
 
 #include <errno.h>
@@ -149,16 +150,8 @@ enum document_event document_next(struct document_reader *reader, jv *document,
 }
 
 bool output_write(const char *text, unsigned long size, struct error *error) {
-    while (size > 0) {
-        ssize_t put = write(STDOUT_FILENO, text, size);
-        if (put < 0 && errno != EINTR)
-            return fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
-        if (put > 0) {
-            text += put;
-            size -= (unsigned long)put;
-        }
-    }
-    return true;
+    return durable_write_all(STDOUT_FILENO, text, size) ||
+           fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
 }
 
 bool document_write(jv document, struct error *error) {

@@ -3,6 +3,7 @@
 #include "call.h"
 #include "clock.h"
 #include "digest.h"
+#include "filter.h"
 #include "json.h"
 
 #include <stdlib.h>
@@ -104,7 +105,7 @@ static bool approval_holds(const struct executor *executor, jv call, jv authoriz
     const char *access_token = json_string(token, "access_token");
     const char *type = json_string(token, "token_type");
     double expires_at;
-    if (!call_unchanged(call, error))
+    if (!record_trusts(executor->record, call, error))
         return false;
     if (access_token == NULL)
         return fail(error, STATUS_INPUT, "it is approved but has no access token");
@@ -147,43 +148,81 @@ static jv refusal(jv call, enum call_state state) {
     return result;
 }
 
-/* The call with its result, or as it is where there is none. Takes both. */
-static jv finish(jv call, jv result) {
-    if (!jv_is_valid(result))
+/* Executes, with the intent on the disk before and the outcome after. Takes the call. */
+static jv execute(const struct executor *executor, jv call, const char *key,
+                  const char *access_token, int *status) {
+    struct error error;
+    if (!record_executing(executor->record, key, &error)) {
+        complain(call_id(call), "%s; nothing was done", error.text);
+        *status = status_worse(*status, error.status);
         return call;
-    return json_set(json_delete(call, "token"), "result", result);
+    }
+    jv result = executor->work(executor->context, call, access_token, status);
+    return record_executed(executor->record, call, key, result, false, status);
 }
 
-static jv execute_approved(const struct executor *executor, jv call, int *status) {
-    jv authorization = json_get(call, "authorization"), token = json_get(call, "token");
+/* The end of a call that may have been executed before a crash and will not be again. Takes the
+ * call. */
+static jv leave_unknown(const struct executor *executor, jv call, const char *key, const char *why,
+                        int *status) {
+    char *words = must_format("It was begun, and it is not known whether it was done; %s. Look "
+                              "whether it was before doing it again.",
+                              why);
+    complain(call_id(call), "it was begun before, and it is not known whether it was done; %s",
+             why);
+    *status = status_worse(*status, STATUS_UNAVAILABLE);
+    jv result = executor_result(-1, "outcome_unknown", jv_string(words));
+    free(words);
+    return record_executed(executor->record, call, key, result, false, status);
+}
+
+/* The end of a call whose approval is not honoured. Takes the call. */
+static jv refuse(const struct executor *executor, jv call, const struct error *error, int *status) {
+    char *words = must_format("Refused: %s. Nothing was done.", error->text);
+    complain(call_id(call), "refused: %s", error->text);
+    *status = status_worse(*status, error->status);
+    record_refused(executor->record, call, error->text, status);
+    jv result = executor_result(-1, "refused", jv_string(words));
+    free(words);
+    return json_set(call, "result", result);
+}
+
+/* Executes a call that is approved, or needs no approval, unless the journal has it already. Takes
+ * the call. */
+static jv execute_once(const struct executor *executor, jv call, bool approved, int *status) {
+    jv authorization = json_get(call, "authorization"), token = json_get(call, "token"), result;
+    char *key = executor_idempotency_key(call);
     struct error error;
-    jv result;
-    if (approval_holds(executor, call, authorization, token, &error)) {
-        result =
-            executor->work(executor->context, call, json_string(token, "access_token"), status);
-    } else {
-        char *words = must_format("Refused: %s. Nothing was done.", error.text);
-        complain(call_id(call), "refused: %s", error.text);
-        *status = status_worse(*status, error.status);
-        result = executor_result(-1, "refused", jv_string(words));
-        free(words);
-    }
+    enum record_memory memory = record_execution(executor->record, key, &result);
+    if (memory == RECORD_FINISHED)
+        call = record_executed(executor->record, call, key, result, true, status);
+    else if (memory == RECORD_BEGUN && executor->at_most_once)
+        call = leave_unknown(executor, call, key, "it is not to be done twice", status);
+    else if (!approved)
+        call = execute(executor, call, key, NULL, status);
+    else if (approval_holds(executor, call, authorization, token, &error))
+        call = execute(executor, call, key, json_string(token, "access_token"), status);
+    else if (memory == RECORD_BEGUN)
+        call = leave_unknown(executor, call, key, error.text, status);
+    else
+        call = refuse(executor, call, &error, status);
+    free(key);
     jv_free(authorization);
     jv_free(token);
-    return finish(call, result);
+    return json_has(call, "result") ? json_delete(call, "token") : call;
 }
 
-jv executor_call(void *context, jv call, int *status) {
+static jv executor_call(void *context, jv call, int *status) {
     const struct executor *executor = context;
     enum call_state state = call_state(call);
     if (!json_is(call, "name", executor->tool) || state == CALL_DONE)
-        return call;
+        return record_catch_up(executor->record, call, status);
+    call = record_catch_up(executor->record, call, status);
     if (state == CALL_APPROVED)
-        return execute_approved(executor, call, status);
+        return execute_once(executor, call, true, status);
     bool asking_failed = state == CALL_NEW && json_has(call, "authorization");
-    if (state == CALL_NEW && !asking_failed && executor->without_approval) {
-        return finish(call, executor->work(executor->context, call, NULL, status));
-    }
+    if (state == CALL_NEW && !asking_failed && executor->without_approval)
+        return execute_once(executor, call, false, status);
     if (state == CALL_PENDING || (state == CALL_NEW && !asking_failed)) {
         complain(call_id(call), state == CALL_PENDING
                                     ? "the user has not decided yet; run ciba-poll first"
@@ -192,5 +231,16 @@ jv executor_call(void *context, jv call, int *status) {
         return call;
     }
     *status = status_worse(*status, call_exit_status(call));
-    return finish(call, refusal(call, state));
+    jv result = refusal(call, state);
+    return json_set(json_delete(call, "token"), "result", result);
+}
+
+jv executor_document(void *context, jv document, int *status) {
+    const struct executor *executor = context;
+    struct error error;
+    if (record_begin(executor->record, &error))
+        return filter_calls(document, executor_call, context, status);
+    complain(NULL, "%s", error.text);
+    *status = status_worse(*status, error.status);
+    return document;
 }

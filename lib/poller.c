@@ -3,6 +3,7 @@
 #include "call.h"
 #include "ciba.h"
 #include "clock.h"
+#include "heap.h"
 #include "json.h"
 #include "spool.h"
 
@@ -24,12 +25,12 @@ struct waiting_document {
 
 /* One pending call. */
 struct wait {
+    struct heap_item when; /* it is polled */
     struct waiting_document *owner;
     int index;    /* in the document's calls */
     int troubles; /* tries in a row without an answer about the user */
     bool expects; /* a notification, which makes it due */
     bool told;    /* that it waits */
-    double due;   /* seconds since 1970 */
 };
 
 struct poller {
@@ -40,8 +41,7 @@ struct poller {
     void *context;
     struct waiting_document *documents;
     size_t document_count;
-    struct wait **heap; /* by `due`, the soonest first */
-    size_t heap_count, heap_room;
+    struct heap heap; /* of waits */
     int discovery_troubles;
 };
 
@@ -58,7 +58,7 @@ struct poller *poller_new(struct client *client, const struct poller_settings *s
 
 void poller_free(struct poller *poller) {
     poller_give_up(poller);
-    free(poller->heap);
+    free(poller->heap.items);
     free(poller);
 }
 
@@ -66,41 +66,13 @@ size_t poller_waiting(const struct poller *poller) {
     return poller->document_count;
 }
 
-static void heap_swap(struct poller *poller, size_t a, size_t b) {
-    struct wait *held = poller->heap[a];
-    poller->heap[a] = poller->heap[b];
-    poller->heap[b] = held;
+static void wait_for(struct poller *poller, struct wait *wait) {
+    heap_push(&poller->heap, &wait->when);
 }
 
-static void heap_push(struct poller *poller, struct wait *wait) {
-    if (poller->heap_count == poller->heap_room) {
-        poller->heap_room = 2 * poller->heap_room + 16;
-        struct wait **grown = realloc(poller->heap, poller->heap_room * sizeof *grown);
-        if (grown == NULL)
-            out_of_memory();
-        poller->heap = grown;
-    }
-    size_t at = poller->heap_count++;
-    poller->heap[at] = wait;
-    while (at > 0 && poller->heap[at]->due < poller->heap[(at - 1) / 2]->due) {
-        heap_swap(poller, at, (at - 1) / 2);
-        at = (at - 1) / 2;
-    }
-}
-
-static struct wait *heap_pop(struct poller *poller) {
-    struct wait *first = poller->heap[0];
-    poller->heap[0] = poller->heap[--poller->heap_count];
-    for (size_t at = 0, least;; at = least) {
-        size_t child = 2 * at + 1;
-        least = at;
-        for (size_t i = child; i < child + 2 && i < poller->heap_count; i++)
-            if (poller->heap[i]->due < poller->heap[least]->due)
-                least = i;
-        if (least == at)
-            return first;
-        heap_swap(poller, at, least);
-    }
+/* The wait that is due soonest, of at least one; it stays in the heap. */
+static struct wait *soonest(const struct poller *poller) {
+    return (struct wait *)poller->heap.items[0];
 }
 
 /* The call of a wait, taken out of its document so that it can be changed without a copy. */
@@ -144,7 +116,7 @@ static void put_out(struct poller *poller, struct waiting_document *waiting) {
     free(waiting);
 }
 
-/* The wait is over: its call is decided, or left as it stands. */
+/* The wait is over: its call is left as it stands. */
 static void end_wait(struct poller *poller, struct wait *wait) {
     struct waiting_document *owner = wait->owner;
     free(wait);
@@ -152,7 +124,9 @@ static void end_wait(struct poller *poller, struct wait *wait) {
         put_out(poller, owner);
 }
 
-static bool is_ours(const struct poller *poller, jv call) {
+/* Whether the call may be polled; complains, and sets *status, where not. */
+static bool is_ours(const struct poller *poller, jv call, int *status) {
+    struct error error;
     jv authorization = json_get(call, "authorization");
     bool ours = json_is(authorization, "issuer", poller->client->issuer) &&
                 json_string(authorization, "auth_req_id") != NULL;
@@ -160,6 +134,12 @@ static bool is_ours(const struct poller *poller, jv call) {
     if (!ours)
         complain(call_id(call), "was asked at '%s'; this command is set to %s and leaves it",
                  issuer != NULL ? issuer : "", poller->client->issuer);
+    *status = ours ? *status : STATUS_CONFIG;
+    if (ours && !record_trusts(poller->settings.record, call, &error)) {
+        complain(call_id(call), "%s; it is left as it is", error.text);
+        *status = error.status;
+        ours = false;
+    }
     jv_free(authorization);
     return ours;
 }
@@ -181,6 +161,12 @@ static const char *notification_digest(jv call) {
     return digest;
 }
 
+/* The wait is over: its call is decided. Takes the call. */
+static void decide(struct poller *poller, struct wait *wait, jv call) {
+    put_call(wait, record_decided(poller->settings.record, call, &wait->owner->status));
+    end_wait(poller, wait);
+}
+
 static void forget_notification(const struct poller *poller, jv call) {
     if (poller->settings.spool != NULL && notification_digest(call) != NULL)
         spool_forget(poller->settings.spool, notification_digest(call));
@@ -198,17 +184,42 @@ static void add_wait(struct poller *poller, struct waiting_document *owner, int 
     struct wait *wait = must_alloc(sizeof *wait);
     wait->owner = owner;
     wait->index = index;
-    wait->due = stored_time(call, "next_poll_at");
+    wait->when.due = stored_time(call, "next_poll_at");
     wait->expects = poller->settings.spool != NULL && notification_digest(call) != NULL;
     if (wait->expects && spool_has(poller->settings.spool, notification_digest(call)))
-        wait->due = 0;
+        wait->when.due = 0;
     else if (wait->expects && !poller->settings.once)
-        wait->due = clock_now() + safety_wait(call, ciba_interval(call));
+        wait->when.due = clock_now() + safety_wait(call, ciba_interval(call));
     owner->pending++;
-    heap_push(poller, wait);
+    wait_for(poller, wait);
+}
+
+/* The calls of a document that has begun: those decided before a crash are put in, those that are
+ * pending waited for. */
+static void add_calls(struct poller *poller, struct waiting_document *waiting) {
+    jv calls = json_get(waiting->document, "calls");
+    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
+    jv_free(calls);
+    for (int i = 0; i < count; i++) {
+        struct wait place = {.owner = waiting, .index = i};
+        jv call = take_call(&place);
+        if (json_has(call, "untold")) {
+            call = record_catch_up(poller->settings.record, call, &waiting->status);
+            put_call(&place, jv_copy(call));
+        }
+        if (call_state(call) == CALL_PENDING) {
+            call = record_remembered(poller->settings.record, call, &waiting->status);
+            if (call_state(call) != CALL_PENDING)
+                put_call(&place, jv_copy(call));
+            else if (is_ours(poller, call, &waiting->status))
+                add_wait(poller, waiting, i, call);
+        }
+        jv_free(call);
+    }
 }
 
 void poller_add(struct poller *poller, jv document) {
+    struct error error;
     struct waiting_document *waiting = must_alloc(sizeof *waiting);
     waiting->document = document;
     waiting->next = poller->documents;
@@ -217,18 +228,12 @@ void poller_add(struct poller *poller, jv document) {
     poller->documents = waiting;
     poller->document_count++;
     waiting->pending = 1; /* so that it does not go out while its calls are looked at */
-    jv calls = json_get(document, "calls");
-    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
-    for (int i = 0; i < count; i++) {
-        jv call = jv_array_get(jv_copy(calls), i);
-        bool pending = call_state(call) == CALL_PENDING, ours = pending && is_ours(poller, call);
-        if (pending && !ours)
-            waiting->status = STATUS_CONFIG;
-        if (ours)
-            add_wait(poller, waiting, i, call);
-        jv_free(call);
+    if (record_begin(poller->settings.record, &error)) {
+        add_calls(poller, waiting);
+    } else {
+        complain(NULL, "%s", error.text);
+        waiting->status = error.status;
     }
-    jv_free(calls);
     if (--waiting->pending == 0)
         put_out(poller, waiting);
 }
@@ -274,18 +279,17 @@ static void wait_again(struct poller *poller, struct wait *wait, jv call, double
                      trouble->text);
         call = reached ? call_settle(call, "expired", "expired_token", NULL)
                        : call_settle(call, "failed", "server_unavailable", trouble->text);
-        put_call(wait, call);
-        end_wait(poller, wait);
+        decide(poller, wait, call);
         return;
     }
-    wait->due = now + seconds;
+    wait->when.due = now + seconds;
     jv authorization = json_get(call, "authorization");
-    authorization = json_set(authorization, "next_poll_at", jv_number(wait->due));
+    authorization = json_set(authorization, "next_poll_at", jv_number(wait->when.due));
     put_call(wait, json_set(call, "authorization", authorization));
     if (poller->settings.once && seconds > 0)
         end_wait(poller, wait);
     else
-        heap_push(poller, wait);
+        wait_for(poller, wait);
 }
 
 static void take_answer(struct poller *poller, struct wait *wait,
@@ -298,8 +302,7 @@ static void take_answer(struct poller *poller, struct wait *wait,
         if (error.status != STATUS_DONE && call_state(call) == CALL_FAILED)
             complain(call_id(call), "%s", error.text);
         forget_notification(poller, call);
-        put_call(wait, call);
-        end_wait(poller, wait);
+        decide(poller, wait, call);
         return;
     }
     if (next == CIBA_AGAIN && wait->troubles++ == 0) {
@@ -319,11 +322,11 @@ static void take_answer(struct poller *poller, struct wait *wait,
 
 /* Takes all waits out of the heap; the caller frees the array. */
 static struct wait **take_all(struct poller *poller, size_t *count) {
-    *count = poller->heap_count;
+    *count = poller->heap.count;
     struct wait **waits = must_alloc((*count + 1) * sizeof(struct wait *));
     for (size_t i = 0; i < *count; i++)
-        waits[i] = poller->heap[i];
-    poller->heap_count = 0;
+        waits[i] = (struct wait *)poller->heap.items[i];
+    poller->heap.count = 0;
     return waits;
 }
 
@@ -350,14 +353,15 @@ static void take_notification(struct poller *poller, struct wait *wait) {
     if (next != CIBA_PENDING)
         forget_notification(poller, call);
     wait->expects = next == CIBA_TROUBLE;
-    wait->due = wait->expects ? clock_now() + safety_wait(call, ciba_interval(call)) : 0;
-    put_call(wait, call);
+    wait->when.due = wait->expects ? clock_now() + safety_wait(call, ciba_interval(call)) : 0;
     jv_free(notification);
     free(text);
-    if (next == CIBA_DECIDED)
-        end_wait(poller, wait);
-    else
-        heap_push(poller, wait);
+    if (next == CIBA_DECIDED) {
+        decide(poller, wait, call);
+    } else {
+        put_call(wait, call);
+        wait_for(poller, wait);
+    }
 }
 
 void poller_look_for_notifications(struct poller *poller) {
@@ -367,8 +371,8 @@ void poller_look_for_notifications(struct poller *poller) {
     struct wait **waits = take_all(poller, &count);
     for (size_t i = 0; i < count; i++) {
         if (has_notification(poller, waits[i]))
-            waits[i]->due = 0;
-        heap_push(poller, waits[i]);
+            waits[i]->when.due = 0;
+        wait_for(poller, waits[i]);
     }
     free(waits);
 }
@@ -426,8 +430,8 @@ static void send_poll(struct poller *poller, struct wait *wait) {
 
 /* Whether there is something to do now, and a request may be sent for it. */
 static bool is_due(const struct poller *poller) {
-    return poller->heap_count > 0 && poller->under_way < poller->parallel &&
-           poller->heap[0]->due <= clock_now();
+    return poller->heap.count > 0 && poller->under_way < poller->parallel &&
+           soonest(poller)->when.due <= clock_now();
 }
 
 /* Does what is due. False if waits have been put off or ended, so that there may be nothing to wait
@@ -438,7 +442,7 @@ static bool do_due(struct poller *poller) {
     if (is_due(poller) && !issuer_ready(poller))
         return false;
     while (is_due(poller)) {
-        struct wait *wait = heap_pop(poller);
+        struct wait *wait = (struct wait *)heap_pop(&poller->heap);
         if (has_notification(poller, wait)) {
             take_notification(poller, wait);
             only_sent = false;
@@ -458,9 +462,9 @@ void poller_step(struct poller *poller, const int *descriptors, unsigned count, 
     void *owner;
     if (!do_due(poller))
         return;
-    if (poller->heap_count > 0 && poller->under_way < poller->parallel &&
-        poller->heap[0]->due < until)
-        until = poller->heap[0]->due;
+    if (poller->heap.count > 0 && poller->under_way < poller->parallel &&
+        soonest(poller)->when.due < until)
+        until = soonest(poller)->when.due;
     if (http_wait(poller->client->http, descriptors, count, until - clock_now(), &owner, &answer)) {
         poller->under_way--;
         take_answer(poller, owner, &answer);
@@ -470,16 +474,16 @@ void poller_step(struct poller *poller, const int *descriptors, unsigned count, 
 
 void poller_give_up(struct poller *poller) {
     http_abandon(poller->client->http, free);
-    while (poller->heap_count > 0)
-        free(heap_pop(poller));
+    while (poller->heap.count > 0)
+        free((struct wait *)heap_pop(&poller->heap));
     while (poller->documents != NULL)
         put_out(poller, poller->documents);
 }
 
 jv poller_waiting_call(const struct poller *poller, size_t *others) {
-    *others = poller->heap_count + (size_t)poller->under_way;
-    if (poller->heap_count == 0)
+    *others = poller->heap.count + (size_t)poller->under_way;
+    if (poller->heap.count == 0)
         return jv_invalid();
     --*others;
-    return take_call(poller->heap[0]);
+    return take_call(soonest(poller));
 }

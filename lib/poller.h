@@ -4,6 +4,7 @@
 #define CIBA_POLLER_H
 
 #include "client.h"
+#include "record.h"
 
 #include <jv.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct poller_settings {
     const char
         *spool; /* where notifications come in for calls that expect one (spool.h), or NULL */
     bool push;  /* they bring the tokens: such calls are never polled */
+    struct record *record; /* where decisions are written down */
 };
 
 struct poller *poller_new(struct client *client, const struct poller_settings *settings,
@@ -28,7 +30,8 @@ struct poller *poller_new(struct client *client, const struct poller_settings *s
 void poller_free(struct poller *poller);
 
 /* Takes a document. One with nothing to wait for goes out at once. A call that was asked at another
- * issuer than the client's is complained of and left as it is. */
+ * issuer than the client's, or is not what the user was asked (record_trusts), is complained of and
+ * left as it is. */
 void poller_add(struct poller *poller, jv document);
 
 /* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or

@@ -6,16 +6,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 void process_set_environment(const char *token, const char *dpop_key) {
-    static const char *const secrets[] = {"CIBA_CLIENT_SECRET", "AUTH0_CLIENT_SECRET",
-                                          "OPENAI_API_KEY", "APCA_API_SECRET_KEY",
-                                          "CREDENTIALS_DIRECTORY"};
+    static const char *const secrets[] = {
+        "CIBA_CLIENT_SECRET", "AUTH0_CLIENT_SECRET", "OPENAI_API_KEY",        "APCA_API_SECRET_KEY",
+        "CIBA_SEAL_KEY",      "CIBA_STORE_KEY",      "CREDENTIALS_DIRECTORY", "CIBA_JOURNAL"};
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
         unsetenv(secrets[i]);
     if (token != NULL)
@@ -24,14 +24,19 @@ void process_set_environment(const char *token, const char *dpop_key) {
         unsetenv("ACCESS_TOKEN");
     if (dpop_key != NULL)
         setenv("DPOP_KEY_FILE", dpop_key, 1);
-    signal(SIGPIPE, SIG_DFL);
 }
 
-static void set_up_child(const struct process *process, const int *in, const int *out) {
-    setpgid(0, 0);
+static void set_up_child(const struct process *process, const int *in, const int *out,
+                         const int *err) {
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
-    process_set_environment(process->token_fd > 0 ? NULL : process->token, process->dpop_key);
+    signal(SIGPIPE, SIG_DFL);
+    if (process->is_stage) {
+        dup2(err[1], STDERR_FILENO);
+    } else {
+        setpgid(0, 0);
+        process_set_environment(process->token_fd > 0 ? NULL : process->token, process->dpop_key);
+    }
     for (char *const *entry = process->environment; entry != NULL && *entry != NULL; entry++)
         putenv(*entry);
 }
@@ -56,16 +61,21 @@ static bool make_pipe(int *ends) {
     return true;
 }
 
-/* Starts it; *to and *from are our ends of its stdin and stdout. */
-static pid_t start(const struct process *process, int *to, int *from, struct error *error) {
-    int in[2], out[2], told[2], problem = 0;
-    if (!make_pipe(in) || !make_pipe(out) || !make_pipe(told)) {
+/* Our ends of its stdin, stdout and, of a stage, stderr; -1 for none. */
+struct ends {
+    int to, from, words;
+};
+
+static pid_t start(const struct process *process, struct ends *ends, struct error *error) {
+    int in[2], out[2], told[2], err[2] = {-1, -1}, problem = 0;
+    if (!make_pipe(in) || !make_pipe(out) || !make_pipe(told) ||
+        (process->is_stage && !make_pipe(err))) {
         fail(error, STATUS_UNAVAILABLE, "%s: %s", process->argv[0], strerror(errno));
         return -1;
     }
     pid_t child = fork();
     if (child == 0) {
-        set_up_child(process, in, out);
+        set_up_child(process, in, out, err);
         if (!give_token(process))
             _exit(126);
         execvp(process->argv[0], process->argv);
@@ -77,6 +87,8 @@ static pid_t start(const struct process *process, int *to, int *from, struct err
     if (child < 0)
         problem = errno;
     close(in[0]), close(out[1]), close(told[1]);
+    if (process->is_stage)
+        close(err[1]);
     /* exec closes the pipe; only a failure writes to it. */
     if (child > 0 && read(told[0], &problem, sizeof problem) > 0) {
         waitpid(child, NULL, 0);
@@ -85,13 +97,15 @@ static pid_t start(const struct process *process, int *to, int *from, struct err
     close(told[0]);
     if (child < 0) {
         close(in[1]), close(out[0]);
+        if (process->is_stage)
+            close(err[0]);
         fail(error, STATUS_UNAVAILABLE, "%s: %s", process->argv[0], strerror(problem));
         return -1;
     }
-    setpgid(child, child);
+    if (!process->is_stage)
+        setpgid(child, child);
     fcntl(in[1], F_SETFL, O_NONBLOCK);
-    *to = in[1];
-    *from = out[0];
+    *ends = (struct ends){in[1], out[0], err[0]};
     return child;
 }
 
@@ -105,8 +119,10 @@ static bool take_output(int from, struct process_end *end, size_t limit, size_t 
         end->output = grown;
     }
     ssize_t got = read(from, end->output + end->output_size, *room - end->output_size);
-    if (got < 0)
-        return errno == EINTR;
+    if (got < 0) {
+        end->broken = errno != EINTR;
+        return !end->broken;
+    }
     end->output_size += (size_t)got;
     end->output[end->output_size] = '\0';
     end->too_large = end->output_size > limit;
@@ -118,54 +134,103 @@ static int milliseconds_left(double deadline) {
     return deadline == 0 ? -1 : left <= 0 ? 0 : left > 3600 ? 3600000 : (int)(left * 1000) + 1;
 }
 
+/* Passes on what a stage says, and keeps its last line. False at the end. */
+static bool take_words(int from, struct process_end *end) {
+    char bytes[2000];
+    ssize_t got = read(from, bytes, sizeof bytes - 1);
+    if (got <= 0)
+        return got < 0 && errno == EINTR;
+    if (write(STDERR_FILENO, bytes, (size_t)got) < 0)
+        return true;
+    bytes[got - (bytes[got - 1] == '\n')] = '\0';
+    char *newline = strrchr(bytes, '\n');
+    snprintf(end->last_words, sizeof end->last_words, "%.399s",
+             newline != NULL ? newline + 1 : bytes);
+    return true;
+}
+
+/* Writes what fits. False when all was written, or nobody reads it. */
+static bool give_input(int to, const char **input, size_t *left, struct process_end *end) {
+    ssize_t put = *left > 0 ? write(to, *input, *left) : 0;
+    if (put > 0) {
+        *input += put;
+        *left -= (size_t)put;
+    }
+    bool again = put >= 0 || errno == EAGAIN || errno == EINTR;
+    end->broken = end->broken || (!again && errno != EPIPE);
+    return *left > 0 && again;
+}
+
+static void close_end(int *end) {
+    if (*end >= 0)
+        close(*end);
+    *end = -1;
+}
+
 /* Feeds and reads until stdout ends, a limit is passed, or time is up. */
-static void exchange(const struct process *process, int to, int from, double deadline,
+static void exchange(const struct process *process, struct ends *ends, double deadline,
                      struct process_end *end) {
     size_t left = strlen(process->input), room = 0;
     const char *input = process->input;
-    for (bool open = true; open && !end->timed_out;) {
-        struct pollfd watched[2] = {{from, POLLIN, 0}, {to, POLLOUT, 0}};
-        int ready = poll(watched, to >= 0 ? 2 : 1, milliseconds_left(deadline));
+    while (ends->from >= 0 && !end->timed_out && !end->too_large) {
+        struct pollfd watched[3] = {
+            {ends->from, POLLIN, 0}, {ends->words, POLLIN, 0}, {ends->to, POLLOUT, 0}};
+        int ready = poll(watched, 3, milliseconds_left(deadline));
         if (deadline != 0 && clock_now() >= deadline)
             end->timed_out = true;
         if (ready <= 0)
             continue;
-        if (to >= 0 && watched[1].revents != 0) {
-            ssize_t put = left > 0 ? write(to, input, left) : 0;
-            input += put > 0 ? put : 0;
-            left -= put > 0 ? (size_t)put : 0;
-            if (left == 0 || (put < 0 && errno != EAGAIN && errno != EINTR)) {
-                close(to);
-                to = -1;
-            }
-        }
-        if (watched[0].revents != 0)
-            open = take_output(from, end, process->output_limit, &room);
+        if (watched[2].revents != 0 && !give_input(ends->to, &input, &left, end))
+            close_end(&ends->to);
+        if (watched[1].revents != 0 && !take_words(ends->words, end))
+            close_end(&ends->words);
+        if (watched[0].revents != 0 && !take_output(ends->from, end, process->output_limit, &room))
+            close_end(&ends->from);
     }
-    if (to >= 0)
-        close(to);
-    close(from);
+    close_end(&ends->to);
+    close_end(&ends->from);
+}
+
+/* Waits for its end until the deadline, while a stage may still speak. */
+static bool reap(pid_t child, const struct ends *ends, double deadline, int *status,
+                 struct process_end *end) {
+    bool speaks = ends->words >= 0;
+    pid_t ended = 0;
+    while (!end->timed_out && !end->too_large && ended != child) {
+        struct pollfd words = {speaks ? ends->words : -1, POLLIN, 0};
+        if ((speaks || deadline != 0) && poll(&words, 1, 10) > 0)
+            speaks = take_words(ends->words, end);
+        ended = waitpid(child, status, speaks || deadline != 0 ? WNOHANG : 0);
+        if (ended < 0 && errno != EINTR)
+            break;
+        end->timed_out = deadline != 0 && ended != child && clock_now() >= deadline;
+    }
+    return ended == child;
+}
+
+/* What a stage that has ended said last. What it left running may have its stderr still. */
+static void hear_the_rest(struct ends *ends, struct process_end *end) {
+    struct pollfd words = {ends->words, POLLIN, 0};
+    while (ends->words >= 0 && poll(&words, 1, 0) > 0 && take_words(ends->words, end))
+        continue;
+    close_end(&ends->words);
 }
 
 bool process_run(const struct process *process, struct process_end *end, struct error *error) {
-    int to, from, status = 0;
+    struct ends ends;
+    int status = 0;
     *end = (struct process_end){0};
     double deadline = process->timeout > 0 ? clock_now() + process->timeout : 0;
-    pid_t child = start(process, &to, &from, error), ended = 0;
+    pid_t child = start(process, &ends, error);
     if (child < 0)
         return false;
-    exchange(process, to, from, deadline, end);
-    /* It has closed its stdout: mostly because it has ended. */
-    while (!end->timed_out && !end->too_large &&
-           (ended = waitpid(child, &status, deadline != 0 ? WNOHANG : 0)) == 0) {
-        nanosleep(&(struct timespec){0, 10000000}, NULL);
-        end->timed_out = clock_now() >= deadline;
-    }
-    if (ended != child) {
-        kill(-child, SIGKILL);
+    exchange(process, &ends, deadline, end);
+    if (!reap(child, &ends, deadline, &status, end)) {
+        kill(process->is_stage ? child : -child, SIGKILL);
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             continue;
     }
+    hear_the_rest(&ends, end);
     end->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (end->output == NULL)
         end->output = must_copy("");

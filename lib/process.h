@@ -15,6 +15,8 @@ struct process {
     char *const *environment; /* more of it, NAME=value up to a NULL, or NULL; may be kept */
     int token_fd;   /* give the token on this descriptor (3 to 9) instead, 0 for the environment */
     double timeout; /* seconds, 0 for none; then its process group is killed */
+    bool is_stage;  /* one of our own commands: it keeps our environment and our process group, and
+                     * what it says on stderr is read, passed on and its last line kept */
     size_t output_limit; /* bytes of stdout; beyond it, its process group is killed */
 };
 
@@ -26,8 +28,10 @@ void process_set_environment(const char *token, const char *dpop_key);
 struct process_end {
     int exit_status; /* as a shell tells it: 128 and the signal's number for a killed one */
     bool timed_out, too_large;
+    bool broken;  /* the pipes to and from it failed: its input or output is not whole */
     char *output; /* with a 0 byte after the last; the caller frees */
     size_t output_size;
+    char last_words[400]; /* the last line on stderr of a stage */
 };
 
 /* Runs it in a process group of its own, with our stderr, and without the secrets that this

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "digest.h"
+#include "durable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,52 +31,19 @@ static char *path_of(const char *directory, const char *folder, const char *dige
     return must_format("%s/%s/%s", directory, folder, name);
 }
 
-static bool make_folder(const char *path, struct error *error) {
-    return mkdir(path, 0700) == 0 || errno == EEXIST ||
-           fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
-}
-
 static bool make_folders(const char *directory, struct error *error) {
     char *expected = must_format("%s/expected", directory), *new = must_format("%s/new", directory);
-    bool good =
-        make_folder(directory, error) && make_folder(expected, error) && make_folder(new, error);
+    bool good = durable_folder(directory, error) && durable_folder(expected, error) &&
+                durable_folder(new, error);
     free(expected);
     free(new);
     return good;
 }
 
-/* Writes a file that is on the disk when this returns. */
-static bool write_file(const char *path, const char *text, size_t size, struct error *error) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool good = fd >= 0;
-    while (good && size > 0) {
-        ssize_t put = write(fd, text, size);
-        good = put >= 0 || errno == EINTR;
-        text += put > 0 ? put : 0;
-        size -= put > 0 ? (size_t)put : 0;
-    }
-    good = good && fsync(fd) == 0;
-    int problem = errno;
-    if (fd >= 0 && close(fd) != 0)
-        good = false;
-    return good || fail(error, STATUS_IO, "%s: %s", path, strerror(problem));
-}
-
-static void sync_folder(const char *directory, const char *folder) {
-    char *path = must_format("%s/%s", directory, folder);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(path);
-}
-
 bool spool_expect(const char *directory, const char *digest, struct error *error) {
     char *path = path_of(directory, "expected", digest);
-    bool good = path != NULL && make_folders(directory, error) && write_file(path, "", 0, error);
-    if (good)
-        sync_folder(directory, "expected");
+    bool good = path != NULL && make_folders(directory, error) &&
+                durable_create(path, "", 0, error) && durable_sync_folder_of(path, error);
     free(path);
     return good;
 }
@@ -99,13 +67,7 @@ bool spool_put(const char *directory, const char *digest, const char *text, size
                struct error *error) {
     char *path = path_of(directory, "new", digest), *noise = random_name(12);
     char *aside = must_format("%s/.%s", directory, noise);
-    bool good = path != NULL && write_file(aside, text, size, error);
-    if (good && rename(aside, path) != 0)
-        good = fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
-    if (good)
-        sync_folder(directory, "new");
-    else
-        unlink(aside);
+    bool good = path != NULL && durable_write(aside, path, text, size, 0, error);
     free(path);
     free(noise);
     free(aside);

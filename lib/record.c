@@ -1,0 +1,333 @@
+#include "record.h"
+
+#include "audit.h"
+#include "call.h"
+#include "clock.h"
+#include "config.h"
+#include "digest.h"
+#include "json.h"
+#include "seal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool key_is_long(const char *key, const char *whose, struct error *error) {
+    return key == NULL || strlen(key) >= SEAL_KEY_LEAST ||
+           fail(error, STATUS_CONFIG,
+                "the %s's key is shorter than %d characters; openssl rand -hex 32 makes one", whose,
+                SEAL_KEY_LEAST);
+}
+
+bool record_configure(struct record *record, const struct record_settings *settings,
+                      struct error *error) {
+    *record = (struct record){.journal_path = config_get(settings->journal, "CIBA_JOURNAL", NULL),
+                              .audit = config_get(settings->audit, "CIBA_AUDIT", NULL)};
+    if (!config_secret(&record->seal_key, error, settings->seal_key_file, "CIBA_SEAL_KEY", NULL))
+        return false;
+    record->store.folder = config_get(settings->store, "CIBA_STORE", NULL);
+    if (record->store.folder != NULL &&
+        !config_secret(&record->store.key, error, settings->store_key_file, "CIBA_STORE_KEY", NULL))
+        return false;
+    if (record->store.folder != NULL && record->store.key == NULL)
+        return fail(error, STATUS_CONFIG, "the store has no key: set --store-key-file");
+    return key_is_long(record->seal_key, "seal", error) &&
+           key_is_long(record->store.key, "store", error);
+}
+
+void record_free(struct record *record) {
+    journal_close(record->journal);
+    record->journal = NULL;
+}
+
+bool record_begin(struct record *record, struct error *error) {
+    if (record->journal_path == NULL)
+        return true;
+    if (record->begun)
+        return fail(error, STATUS_INPUT,
+                    "the journal %s is for one document, and this is another; it is left as it is",
+                    record->journal_path);
+    record->begun = true;
+    return (record->journal = journal_open(record->journal_path, error)) != NULL;
+}
+
+bool record_trusts(const struct record *record, jv call, struct error *error) {
+    return call_unchanged(call, error) &&
+           (record->seal_key == NULL || seal_holds(call, record->seal_key, error));
+}
+
+/* A word in the line of an audit log that is the same whenever the same is told. */
+static jv event_id(const char *event, const char *auth_req_id, jv call) {
+    char *name =
+        auth_req_id != NULL ? must_format("%s\n%s\n%s", event, auth_req_id, call_id(call)) : NULL;
+    char *digest = name != NULL ? digest_of(name, strlen(name)) : random_name(32);
+    jv id = jv_string(name != NULL ? digest + strlen("sha-256:") : digest);
+    free(name);
+    free(digest);
+    return id;
+}
+
+/* What the log tells of a call: who was asked what, and of which call. No token; of the auth_req_id
+ * the digest, by which lines and requests can be matched. */
+static jv audit_facts(jv call, const char *event) {
+    static const char *const told[] = {"issuer",
+                                       "user",
+                                       "login_hint",
+                                       "scope",
+                                       "audience",
+                                       "binding_message",
+                                       "call_digest",
+                                       "expires_at",
+                                       "reused",
+                                       "error",
+                                       "error_description",
+                                       "authorization_details"};
+    jv facts = json_set_string(jv_object(), "event", event);
+    jv authorization = json_get(call, "authorization");
+    const char *auth_req_id = json_string(authorization, "auth_req_id");
+    facts = json_set(facts, "id", event_id(event, auth_req_id, call));
+    facts = json_set_string(facts, "call", call_id(call));
+    facts = json_set_string(facts, "tool", json_string(call, "name"));
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (json_has(authorization, told[i]))
+            facts = json_set(facts, told[i], json_get(authorization, told[i]));
+    if (auth_req_id != NULL) {
+        char *digest = digest_of(auth_req_id, strlen(auth_req_id));
+        facts = json_set_string(facts, "request_digest", digest);
+        free(digest);
+    }
+    if (!json_has(facts, "call_digest")) {
+        struct error ignored;
+        char *digest = call_digest(call, &ignored);
+        facts = json_set_string(facts, "call_digest", digest);
+        free(digest);
+    }
+    jv_free(authorization);
+    return facts;
+}
+
+/* Appends to the audit log; complains where that fails. Takes the facts. */
+static bool tell(const struct record *record, jv call, jv facts, bool again, int *status) {
+    struct error error;
+    if (record->audit == NULL) {
+        jv_free(facts);
+        return true;
+    }
+    if (audit_append(record->audit, facts, again, &error))
+        return true;
+    complain(call_id(call), "not told in the audit log: %s", error.text);
+    *status = status_worse(*status, error.status);
+    return false;
+}
+
+/* The facts of what the call has come to: executed, decided, or asked. */
+static jv newest_facts(jv call) {
+    jv authorization = json_get(call, "authorization"), result = json_get(call, "result");
+    const char *state = json_string(authorization, "status");
+    bool executed = jv_is_valid(result), asked = state != NULL && strcmp(state, "pending") == 0;
+    bool nobody = state != NULL && !json_has(authorization, "auth_req_id");
+    const char *event = executed ? "executed" : asked ? "asked" : nobody ? "not_asked" : state;
+    jv facts = audit_facts(call, event != NULL ? event : "failed");
+    double code;
+    if (executed) {
+        facts = json_delete(json_delete(facts, "error"), "error_description");
+        facts = json_set_string(facts, "error", json_string(result, "error"));
+    }
+    if (json_number(result, "status", &code))
+        facts = json_set(facts, "status", jv_number(code));
+    jv_free(authorization);
+    jv_free(result);
+    return facts;
+}
+
+/* Tells what the call has come to; where that cannot be, the call says so, and the next command
+ * that has it tells it. Takes the call. */
+static jv tell_newest(const struct record *record, jv call, bool again, int *status) {
+    if (tell(record, call, newest_facts(call), again, status))
+        return json_has(call, "untold") ? json_delete(call, "untold") : call;
+    return json_set(call, "untold", jv_true());
+}
+
+jv record_catch_up(struct record *record, jv call, int *status) {
+    return record->audit != NULL && json_has(call, "untold")
+               ? tell_newest(record, call, true, status)
+               : call;
+}
+
+/* Writes an outcome down, if there is a journal; complains where that fails. */
+static void note(struct record *record, jv call, const char *step, const char *key, jv entry,
+                 int *status) {
+    struct error error;
+    if (record->journal == NULL) {
+        jv_free(entry);
+    } else if (!journal_add(record->journal, step, key, entry, &error)) {
+        complain(call_id(call), "not written down: %s", error.text);
+        *status = status_worse(*status, error.status);
+    }
+}
+
+/* The key of a question: the call's id and digest. The caller frees. */
+static char *question_key(jv call) {
+    struct error ignored;
+    char *digest = call_digest(call, &ignored);
+    char *key = must_format("%s %s", call_id(call), digest != NULL ? digest : "");
+    free(digest);
+    return key;
+}
+
+enum record_memory record_question(struct record *record, jv *call, double *until, int *status) {
+    if (record->journal == NULL)
+        return RECORD_NOTHING;
+    char *key = question_key(*call);
+    jv entry = journal_newest(record->journal, "ask", "asked", key);
+    jv authorization = json_get(entry, "authorization"), known = json_get(*call, "authorization");
+    const char *auth_req_id = json_string(authorization, "auth_req_id");
+    enum record_memory memory = RECORD_NOTHING;
+    if (json_is(entry, "step", "ask") && json_number(entry, "until", until)) {
+        memory = RECORD_BEGUN;
+    } else if (auth_req_id != NULL && !json_is(known, "auth_req_id", auth_req_id)) {
+        struct error ignored;
+        jv asked = json_set(jv_copy(*call), "authorization", jv_copy(authorization));
+        if (record_trusts(record, asked, &ignored)) {
+            memory = RECORD_FINISHED;
+            jv_free(*call);
+            *call = tell_newest(record, asked, true, status);
+        } else {
+            jv_free(asked);
+        }
+    }
+    jv_free(entry);
+    jv_free(authorization);
+    jv_free(known);
+    free(key);
+    return memory;
+}
+
+bool record_asking(struct record *record, jv call, double until, struct error *error) {
+    if (record->journal == NULL)
+        return true;
+    char *key = question_key(call);
+    jv entry = json_set(jv_object(), "until", jv_number(until));
+    bool good = journal_add(record->journal, "ask", key, entry, error);
+    free(key);
+    return good;
+}
+
+jv record_asked(struct record *record, jv call, int *status) {
+    char *key = question_key(call);
+    if (record->seal_key != NULL)
+        call = seal_call(call, record->seal_key);
+    jv authorization = json_get(call, "authorization");
+    /* A request that may have reached the user stays an intent. */
+    if (!json_is(authorization, "error", "outcome_unknown"))
+        note(record, call, "asked", key,
+             json_set(jv_object(), "authorization", jv_copy(authorization)), status);
+    jv_free(authorization);
+    free(key);
+    return tell_newest(record, call, false, status);
+}
+
+jv record_remembered(struct record *record, jv call, int *status) {
+    jv authorization = json_get(call, "authorization");
+    const char *auth_req_id = json_string(authorization, "auth_req_id");
+    if (record->journal != NULL && auth_req_id != NULL) {
+        struct error ignored;
+        jv entry = journal_newest(record->journal, "decided", NULL, auth_req_id);
+        jv decided = jv_copy(call), token = json_get(entry, "token");
+        decided = json_set(decided, "authorization", json_get(entry, "authorization"));
+        if (jv_is_valid(token))
+            decided = json_set(decided, "token", token);
+        if (jv_is_valid(entry) && record_trusts(record, decided, &ignored)) {
+            jv_free(call);
+            call = tell_newest(record, decided, true, status);
+        } else {
+            jv_free(decided);
+        }
+        jv_free(entry);
+    }
+    jv_free(authorization);
+    return call;
+}
+
+/* Puts an approval into the store, where it is one that may be used again. */
+static void keep(const struct record *record, jv call, jv authorization, int *status) {
+    struct error error;
+    jv token = json_get(call, "token");
+    if (record->store.folder != NULL && json_is(authorization, "status", "approved") &&
+        json_has(authorization, "reuse") &&
+        !store_put(&record->store, authorization, token, &error)) {
+        complain(call_id(call), "not kept for another time: %s", error.text);
+        *status = status_worse(*status, error.status);
+    }
+    jv_free(token);
+}
+
+bool record_reuse(struct record *record, jv authorization, jv *call, int *status) {
+    jv kept = store_get(&record->store, authorization);
+    if (!jv_is_valid(kept))
+        return false;
+    jv approval = json_set(json_get(kept, "authorization"), "reused", jv_true());
+    approval = json_set(approval, "call_digest", json_get(authorization, "call_digest"));
+    *call = json_set(json_set(*call, "authorization", approval), "token", json_get(kept, "token"));
+    if (record->seal_key != NULL)
+        *call = seal_call(*call, record->seal_key);
+    if (!tell(record, *call, audit_facts(*call, "reused"), true, status))
+        *call = json_set(*call, "untold", jv_true());
+    jv_free(kept);
+    return true;
+}
+
+jv record_decided(struct record *record, jv call, int *status) {
+    if (record->seal_key != NULL)
+        call = seal_call(call, record->seal_key);
+    jv authorization = json_get(call, "authorization");
+    const char *auth_req_id = json_string(authorization, "auth_req_id");
+    jv entry = json_set(jv_object(), "authorization", jv_copy(authorization));
+    if (json_has(call, "token"))
+        entry = json_set(entry, "token", json_get(call, "token"));
+    keep(record, call, authorization, status);
+    note(record, call, "decided", auth_req_id != NULL ? auth_req_id : "", entry, status);
+    jv_free(authorization);
+    return tell_newest(record, call, false, status);
+}
+
+enum record_memory record_execution(struct record *record, const char *key, jv *result) {
+    *result = jv_invalid();
+    if (record->journal == NULL)
+        return RECORD_NOTHING;
+    jv entry = journal_newest(record->journal, "execute", "executed", key);
+    enum record_memory memory = json_is(entry, "step", "executed")  ? RECORD_FINISHED
+                                : json_is(entry, "step", "execute") ? RECORD_BEGUN
+                                                                    : RECORD_NOTHING;
+    if (memory == RECORD_FINISHED)
+        *result = json_get(entry, "result");
+    jv_free(entry);
+    return memory;
+}
+
+bool record_executing(struct record *record, const char *key, struct error *error) {
+    return record->journal == NULL ||
+           journal_add(record->journal, "execute", key, jv_object(), error);
+}
+
+jv record_executed(struct record *record, jv call, const char *key, jv result, bool again,
+                   int *status) {
+    if (!jv_is_valid(result)) {
+        tell(record, call,
+             json_set(audit_facts(call, "unanswered"), "id", event_id("", NULL, call)), false,
+             status);
+        return call;
+    }
+    if (!again)
+        note(record, call, "executed", key, json_set(jv_object(), "result", jv_copy(result)),
+             status);
+    return tell_newest(record, json_set(call, "result", result), again, status);
+}
+
+void record_refused(struct record *record, jv call, const char *why, int *status) {
+    tell(record, call, json_set_string(audit_facts(call, "refused"), "error", why), true, status);
+}
+
+bool record_started(struct record *record, jv call, struct error *error) {
+    return record->audit == NULL ||
+           audit_append(record->audit, audit_facts(call, "started"), false, error);
+}

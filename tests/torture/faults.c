@@ -1,0 +1,212 @@
+/* Preloaded into the commands of a trial (LD_PRELOAD): counts the calls that write, rename, sync,
+ * send, receive or make a file, over all the processes of the trial, and has something happen at
+ * one of them.
+ *
+ *     FAULT_COUNTER  a file of 8 bytes, shared by the trial's processes
+ *     FAULT_AT       the number of the call, from 1
+ *     FAULT_KIND     kill     this process is killed
+ *                    killall  its process group is: as if the machine had lost its power
+ *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
+ *                             this process)
+ *                    short    a write or send does only half
+ *     FAULT_LOG      a file to which the name of the call is appended */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static uint64_t *counter;
+static uint64_t fault_at;
+static const char *kind;
+static int disk_is_full;
+
+__attribute__((constructor)) static void set_up(void) {
+    const char *path = getenv("FAULT_COUNTER"), *at = getenv("FAULT_AT");
+    kind = getenv("FAULT_KIND");
+    if (path == NULL || at == NULL || kind == NULL)
+        return;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+    fault_at = strtoull(at, NULL, 10);
+    void *shared = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0 && shared != MAP_FAILED)
+        counter = shared;
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+}
+
+static void log_call(const char *call) {
+    const char *path = getenv("FAULT_LOG");
+    char line[200];
+    if (path == NULL)
+        return;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    int size = snprintf(line, sizeof line, "%s %s\n", program_invocation_short_name, call);
+    syscall(SYS_write, fd, line, (size_t)size);
+    syscall(SYS_close, fd);
+}
+
+enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4 };
+
+/* Whether the call is to fail, with errno set; *is_short if it is to do half. */
+static int fails(const char *call, int what, int *is_short) {
+    if (counter == NULL)
+        return 0;
+    if (disk_is_full && (what & MAKES_FILE)) {
+        errno = ENOSPC;
+        return 1;
+    }
+    if (__atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST) != fault_at)
+        return 0;
+    log_call(call);
+    if (strcmp(kind, "kill") == 0)
+        kill(getpid(), SIGKILL);
+    else if (strcmp(kind, "killall") == 0)
+        kill(0, SIGKILL);
+    else if (strcmp(kind, "short") == 0 && (what & CAN_BE_SHORT))
+        *is_short = 1;
+    else if (strcmp(kind, "enospc") == 0 && (what & MAKES_FILE)) {
+        disk_is_full = 1;
+        errno = ENOSPC;
+        return 1;
+    } else if (strcmp(kind, "eio") == 0) {
+        errno = EIO;
+        return 1;
+    } else if (strcmp(kind, "eintr") == 0 && (what & CAN_BE_INTERRUPTED)) {
+        errno = EINTR;
+        return 1;
+    }
+    return 0;
+}
+
+/* The library's own function of that name. */
+#define REAL(name) ((__typeof__(&name))real(#name))
+static void *real(const char *name) {
+    return dlsym(RTLD_NEXT, name);
+}
+
+static int is_file(int fd) {
+    struct stat facts;
+    return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
+}
+
+ssize_t write(int fd, const void *bytes, size_t size) {
+    int half = 0;
+    if (fails("write", is_file(fd) | CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half))
+        return -1;
+    return REAL(write)(fd, bytes, half && size > 1 ? size / 2 : size);
+}
+
+ssize_t read(int fd, void *bytes, size_t size) {
+    int half = 0;
+    if (fails("read", CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half))
+        return -1;
+    return REAL(read)(fd, bytes, half && size > 1 ? size / 2 : size);
+}
+
+ssize_t pread(int fd, void *bytes, size_t size, off_t offset) {
+    int half = 0;
+    if (fails("pread", CAN_BE_INTERRUPTED, &half))
+        return -1;
+    return REAL(pread)(fd, bytes, size, offset);
+}
+
+ssize_t send(int fd, const void *bytes, size_t size, int flags) {
+    int half = 0;
+    if (fails("send", CAN_BE_SHORT, &half))
+        return -1;
+    return REAL(send)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
+}
+
+ssize_t recv(int fd, void *bytes, size_t size, int flags) {
+    int half = 0;
+    if (fails("recv", CAN_BE_SHORT, &half))
+        return -1;
+    return REAL(recv)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t size) {
+    int half = 0;
+    return fails("connect", 0, &half) ? -1 : REAL(connect)(fd, address, size);
+}
+
+int rename(const char *from, const char *to) {
+    int half = 0;
+    return fails("rename", MAKES_FILE, &half) ? -1 : REAL(rename)(from, to);
+}
+
+int unlink(const char *path) {
+    int half = 0;
+    return fails("unlink", 0, &half) ? -1 : REAL(unlink)(path);
+}
+
+int fsync(int fd) {
+    int half = 0;
+    return fails("fsync", MAKES_FILE | CAN_BE_INTERRUPTED, &half) ? -1 : REAL(fsync)(fd);
+}
+
+int ftruncate(int fd, off_t size) {
+    int half = 0;
+    return fails("ftruncate", 0, &half) ? -1 : REAL(ftruncate)(fd, size);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    int half = 0;
+    return fails("mkdir", MAKES_FILE, &half) ? -1 : REAL(mkdir)(path, mode);
+}
+
+int futimens(int fd, const struct timespec times[2]) {
+    int half = 0;
+    return fails("futimens", 0, &half) ? -1 : REAL(futimens)(fd, times);
+}
+
+int flock(int fd, int how) {
+    int half = 0;
+    return fails("flock", CAN_BE_INTERRUPTED, &half) ? -1 : REAL(flock)(fd, how);
+}
+
+int open(const char *path, int flags, ...) {
+    int half = 0;
+    mode_t mode = 0;
+    if (flags & O_CREAT) {
+        va_list list;
+        va_start(list, flags);
+        mode = va_arg(list, mode_t);
+        va_end(list);
+        if (fails("open", MAKES_FILE, &half))
+            return -1;
+    }
+    return REAL(open)(path, flags, mode);
+}
+
+/* What a hardened build makes of some of them. */
+ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
+ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags);
+ssize_t __pread_chk(int fd, void *bytes, size_t size, off_t offset, size_t room);
+
+ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room) {
+    (void)room;
+    return read(fd, bytes, size);
+}
+
+ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags) {
+    (void)room;
+    return recv(fd, bytes, size, flags);
+}
+
+ssize_t __pread_chk(int fd, void *bytes, size_t size, off_t offset, size_t room) {
+    (void)room;
+    return pread(fd, bytes, size, offset);
+}
