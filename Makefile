@@ -120,11 +120,11 @@ demo:
 # BATS_ARGS=-f PATTERN runs some of them; TESTS names files.
 TESTS = tests
 test:
-	@$(MAKE) --no-print-directory all $(HELPERS)
+	@$(MAKE) --no-print-directory all $(HELPERS) $(BUILD)/tests/faults.so
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) $(wildcard tests/bench/*) .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) $(wildcard tests/bench/*) tests/torture/run .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(filter-out %.md,$(SCRIPTS))

@@ -299,7 +299,7 @@ static void take_answer(struct poller *poller, struct wait *wait,
     jv call = ciba_poll_answer(poller->client, take_call(wait), answer, &next, &error);
     double seconds = ciba_interval(call);
     if (next == CIBA_DECIDED) {
-        if (error.status != STATUS_DONE && call_state(call) == CALL_FAILED)
+        if (error.status != STATUS_DONE && call_exit_status(call) > STATUS_NO)
             complain(call_id(call), "%s", error.text);
         forget_notification(poller, call);
         decide(poller, wait, call);

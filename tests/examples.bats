@@ -46,47 +46,51 @@ step_of() {
   run "$examples/cron-agent" agent 'Buy 3 stocks of Google'
   echo "$output"
   [ "$status" -eq 0 ]
-  [ "$(stat -c %a agent)" == 700 ]
-  compgen -G 'agent/*.asked'
+  [ "$(stat -c %a agent agent/*/ | sort -u)" == 700 ]
+  [ "$(stat -c %a agent/queue/* agent/audit.log | sort -u)" == 600 ]
   "$examples/cron-agent" agent
   [ "$(orders)" == '[]' ]
   decide true
-  "$examples/cron-agent" agent
+  await eval '"$examples/cron-agent" agent && compgen -G "agent/done/*"'
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
-  [ "$(jq -r '.messages[-1].content' agent/*.done)" == "I bought 3 shares of GOOGL for you." ]
+  [ "$(jq -r '.messages[-1].content' agent/done/*)" == "I bought 3 shares of GOOGL for you." ]
   "$examples/cron-agent" agent
-  [ "$(find agent -type f ! -name .lock | wc -l)" -eq 1 ]
+  [ "$(find agent -type f ! -name audit.log)" == "$(echo agent/done/*)" ]
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
+  [ "$(jq -r .event agent/audit.log | xargs)" == "asked approved executed" ]
 }
 
 @test "cron-agent: a no is told, an order whose answer is lost is sent again as the same" {
   jq -n '[{path:"/stocks",drop:true,after:true}]' > faults
   sandbox --approve yes --delay 0 --faults faults
-  "$examples/cron-agent" agent 'Buy 3 stocks of Google' || true
-  compgen -G 'agent/*.decided'
+  "$examples/cron-agent" agent 'Buy 3 stocks of Google'
+  compgen -G 'agent/queue/*'
+  touch agent/queue/*
   "$examples/cron-agent" agent
-  compgen -G 'agent/*.done'
+  compgen -G 'agent/done/*'
+  [ "$(count /stocks)" -eq 2 ]
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   kill "$CIBA_SANDBOX_PID"
   sandbox --approve no --delay 0
   "$examples/cron-agent" refused 'Buy 3 stocks of Google'
-  [[ $(jq -r '.messages[-1].content' refused/*.done) == "I did not buy"* ]]
+  [[ $(jq -r '.messages[-1].content' refused/done/*) == "I did not buy"* ]]
 }
 
 @test "cron-agent: neither a provider nor a model that is away loses anything" {
   echo '[{"path":"/v1/chat/completions","skip":1,"status":503}]' > faults
   sandbox --approve yes --delay 0 --faults faults
-  issuer=$CIBA_ISSUER
-  CIBA_ISSUER=$issuer "$examples/cron-agent" agent 'Buy 3 stocks of Google'
-  compgen -G 'agent/*.bought' # bought, and the model not told yet
-  "$examples/cron-agent" agent
-  [ "$(jq -r '.messages[-1].content' agent/*.done)" == "I bought 3 shares of GOOGL for you." ]
+  "$examples/cron-agent" agent 'Buy 3 stocks of Google'
+  [[ $(agent-spool list agent) == *"llm-chat: exit status 69"*503* ]] # bought, and the model not told yet
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
-  a_call | ciba-authorize -m Buy > agent/x.asked
+  touch agent/queue/*
+  "$examples/cron-agent" agent
+  [ "$(jq -r '.messages[-1].content' agent/done/*)" == "I bought 3 shares of GOOGL for you." ]
+  [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
+  a_call | ciba-authorize -m Buy | agent-spool add agent
   kill "$CIBA_SANDBOX_PID"
   await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
   "$examples/cron-agent" agent
-  [ -e agent/x.asked ]
+  [ "$(agent-spool list --json agent | jq -r 'select(.folder == "queue").calls[0].outcome')" == pending ]
 }
 
 @test "the systemd units are sound, and their credentials have the names that the commands look for" {

@@ -21,7 +21,7 @@ teardown() {
 }
 
 project=${BATS_TEST_DIRNAME%/tests*}
-every_command=(llm-chat ciba-authorize ciba-poll ciba-notify ciba-run ciba-doctor stock-buy tool-run jwt-verify dpop-proof ciba-sandbox)
+every_command=(llm-chat ciba-authorize ciba-poll ciba-notify ciba-run ciba-doctor stock-buy tool-run jwt-verify dpop-proof agent-spool audit-verify ciba-sandbox)
 # Of ciba-poll and the other filters, those that need no program or prompt.
 filters=(llm-chat ciba-authorize ciba-poll stock-buy)
 

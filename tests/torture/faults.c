@@ -9,7 +9,9 @@
  *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
  *                             this process)
  *                    short    a write or send does only half
- *     FAULT_LOG      a file to which the name of the call is appended */
+ *     FAULT_LOG      a file to which the name of the call is appended
+ *     FAULT_ORDER    a file to which is appended where something leaves the process, or a file is
+ *                    closed, before what was written, made or renamed was synced */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,6 +58,30 @@ static void log_call(const char *call) {
     int size = snprintf(line, sizeof line, "%s %s\n", program_invocation_short_name, call);
     syscall(SYS_write, fd, line, (size_t)size);
     syscall(SYS_close, fd);
+}
+
+enum { DESCRIPTORS = 1024 };
+
+static char unsynced[DESCRIPTORS]; /* files that have been written */
+static int folder_unsynced;        /* a file has been made or renamed */
+
+static void out_of_order(const char *what) {
+    const char *path = getenv("FAULT_ORDER");
+    char line[200];
+    if (path == NULL)
+        return;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    int size = snprintf(line, sizeof line, "%s: %s\n", program_invocation_short_name, what);
+    syscall(SYS_write, fd, line, (size_t)size);
+    syscall(SYS_close, fd);
+}
+
+static void leaves(const char *what) {
+    if (folder_unsynced)
+        out_of_order(what);
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        if (unsynced[fd])
+            out_of_order(what);
 }
 
 enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4 };
@@ -106,6 +132,10 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     int half = 0;
     if (fails("write", is_file(fd) | CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half))
         return -1;
+    if (is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS)
+        unsynced[fd] = 1;
+    else if (!is_file(fd) && fd != STDERR_FILENO)
+        leaves("writes to a pipe or socket before a sync");
     return REAL(write)(fd, bytes, half && size > 1 ? size / 2 : size);
 }
 
@@ -127,6 +157,7 @@ ssize_t send(int fd, const void *bytes, size_t size, int flags) {
     int half = 0;
     if (fails("send", CAN_BE_SHORT, &half))
         return -1;
+    leaves("sends before a sync");
     return REAL(send)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
 }
 
@@ -144,7 +175,21 @@ int connect(int fd, const struct sockaddr *address, socklen_t size) {
 
 int rename(const char *from, const char *to) {
     int half = 0;
-    return fails("rename", MAKES_FILE, &half) ? -1 : REAL(rename)(from, to);
+    if (fails("rename", MAKES_FILE, &half))
+        return -1;
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        if (unsynced[fd])
+            out_of_order("renames before a sync");
+    folder_unsynced = 1;
+    return REAL(rename)(from, to);
+}
+
+int close(int fd) {
+    if (fd >= 0 && fd < DESCRIPTORS && unsynced[fd]) {
+        unsynced[fd] = 0;
+        out_of_order("closes a file before a sync");
+    }
+    return REAL(close)(fd);
 }
 
 int unlink(const char *path) {
@@ -154,7 +199,13 @@ int unlink(const char *path) {
 
 int fsync(int fd) {
     int half = 0;
-    return fails("fsync", MAKES_FILE | CAN_BE_INTERRUPTED, &half) ? -1 : REAL(fsync)(fd);
+    if (fails("fsync", MAKES_FILE | CAN_BE_INTERRUPTED, &half))
+        return -1;
+    if (fd >= 0 && fd < DESCRIPTORS)
+        unsynced[fd] = 0;
+    if (!is_file(fd))
+        folder_unsynced = 0;
+    return REAL(fsync)(fd);
 }
 
 int ftruncate(int fd, off_t size) {

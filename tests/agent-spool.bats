@@ -1,0 +1,236 @@
+# shellcheck source=helper.bash
+load helper
+
+# Takes the spool through the flow: flow [OPTION...]
+flow() {
+  timeout 60 agent-spool run "$@" spool -- llm-chat '|' \
+    ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|' \
+    ciba-poll --once '|' stock-buy '|' llm-chat
+}
+
+# A document in the spool in which the user has said something; its name is in $name.
+spooled() {
+  name=$(jq -nc --arg words "${1:-Buy 3 stocks of Google}" --argjson tool "$(stock-buy --describe)" \
+    '{messages: [{role: "user", content: $words}], tools: [$tool]}' | agent-spool add spool)
+  [ -n "$name" ]
+}
+
+@test "add: each document is a file of its own, its name printed; what is no document is named" {
+  printf '{"a":1}\n{"b":\n{"c":12345678901}' > input
+  run --separate-stderr agent-spool add spool < input
+  [ "$status" -eq 65 ]
+  [ "${#lines[@]}" -eq 2 ]
+  [[ $stderr == *"line 2"* ]]
+  [ "$(jq -c 'del(.spool)' "spool/queue/${lines[0]}")" == '{"a":1}' ]
+  [ "$(jq -c 'del(.spool)' "spool/queue/${lines[1]}")" == '{"c":12345678901}' ]
+  [ "$(stat -c %a spool/queue/* | sort -u)" == 600 ]
+  [ -z "$(ls spool/tmp)" ]
+}
+
+@test "run: a document goes through the stages to its end, each stage once" {
+  sandbox --approve yes --delay 0
+  spooled
+  run flow
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(jq -r '.messages[-1].content' "spool/done/$name")" == "I bought 3 shares of GOOGL for you." ]
+  [ "$(count /bc-authorize) $(count /v1/chat/completions) $(count /stocks)" == "1 2 1" ]
+  [ "$(find spool -type f)" == "spool/done/$name" ]
+  no grep -q access_token "spool/done/$name"
+}
+
+@test "run: nothing is run on a document whose user has time, and the status is 75" {
+  sandbox --approve ask --interval 5
+  spooled
+  run flow
+  [ "$status" -eq 75 ]
+  [ "$(stat -c %Y "spool/queue/$name")" -gt "$(date +%s)" ]
+  before=$(wc -l < requests)
+  run strace -f -e trace=execve -o trace agent-spool run spool -- false
+  [ "$status" -eq 75 ]
+  [ "$(grep -c execve trace)" -eq 1 ]
+  [ "$(wc -l < requests)" -eq "$before" ]
+}
+
+@test "run --wait: goes on until the queue is empty, also of what comes in meanwhile" {
+  sandbox --approve ask --interval 1
+  spooled
+  flow --wait > log 2>&1 &
+  local runner=$!
+  await pending
+  spooled 'Buy 5 stocks of Apple'
+  await pending 2
+  decide_about AAPL false
+  decide_about GOOGL true
+  wait "$runner"
+  [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
+  [ "$(find spool/done -type f | wc -l)" -eq 2 ]
+}
+# What the user does on his phone with the request that speaks of it: decide_about TEXT true|false
+decide_about() {
+  curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -c --arg text "$1" \
+    "map(select(.message | contains(\$text)))[0] | {id, approve: $2}" |
+    curl -sf -H 'Content-Type: application/json' -d @- "${CIBA_SANDBOX_URL}phone/decide" > /dev/null
+}
+pending() {
+  [ "$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq length)" -eq "${1:-1}" ]
+}
+
+@test "run: any number of runs at once work on each document once" {
+  sandbox --approve yes --delay 0
+  local i runners=()
+  for i in 1 2 3 4 5 6; do spooled "Buy $i stocks of Google"; done
+  for i in 1 2 3 4 5; do
+    flow --wait > "log.$i" 2>&1 &
+    runners+=($!)
+  done
+  wait "${runners[@]}"
+  [ "$(orders | jq -c 'map(.qty) | sort')" == '[1,2,3,4,5,6]' ]
+  [ "$(count /bc-authorize)" -eq 6 ]
+  [ "$(count /v1/chat/completions)" -eq 12 ]
+  [ "$(find spool -type f | wc -l)" -eq 6 ]
+}
+
+@test "a stage that a killed run has left keeps its document until it ends" {
+  sandbox --approve yes --delay 0
+  a_call | agent-spool add spool
+  # shellcheck disable=SC2016
+  setsid agent-spool run spool -- ciba-authorize -m Buy '|' sh -c 'exec 3<> "$CIBA_JOURNAL"; flock 3; touch begun; read -r x <> fifo; cat' &
+  local runner=$!
+  mkfifo fifo
+  await [ -e begun ]
+  kill -9 "$runner"
+  wait "$runner" || true
+  run agent-spool run spool -- false
+  [ "$status" -eq 75 ]
+  no grep -q tries spool/queue/*
+  echo > fifo
+  await bash -c 'agent-spool run spool -- ciba-poll "|" stock-buy'
+  [ "$(orders | jq length)" -eq 1 ]
+}
+
+@test "what goes wrong for a while is tried again, later and later, and says why; then it is given up" {
+  a_call | agent-spool add spool
+  local stage='echo "who: what: why" >&2; exit 69'
+  run agent-spool run --backoff 100 spool -- sh -c "$stage"
+  [ "$status" -eq 75 ]
+  first=$(stat -c %Y spool/queue/*)
+  [ $((first - $(date +%s))) -ge 98 ]
+  [[ $(agent-spool list spool) == *"sh: exit status 69: who: what: why"* ]]
+  touch spool/queue/*
+  run agent-spool run --backoff 100 spool -- sh -c "$stage"
+  [ $(($(stat -c %Y spool/queue/*) - $(date +%s))) -ge 198 ]
+  jq -e '.spool.tries == 2' spool/queue/*
+  touch spool/queue/*
+  run agent-spool run --give-up 0 spool -- sh -c "$stage"
+  [ "$status" -eq 69 ]
+  [[ $(agent-spool list spool) == "failed "*"given up: sh: exit status 69: who: what: why"* ]]
+  # a success takes the trouble away
+  mv spool/failed/* spool/queue
+  run agent-spool run spool -- jq -c 'del(.calls)'
+  [ "$status" -eq 0 ]
+  [ "$(jq -c '.spool | keys' spool/done/*)" == '["added_at"]' ]
+}
+
+@test "a document at fault fails with the reason; a stage that writes no document loses none" {
+  local stage
+  for stage in 'exit 65' 'cat > /dev/null' 'cat; cat x' 'cat x; echo 1' 'tr } x' 'exit 76' 'exit 3'; do
+    rm -rf spool
+    echo '{"a":1}' > x
+    agent-spool add spool < x
+    run agent-spool run spool -- sh -c "$stage"
+    echo "$stage: $output"
+    [ "$status" -ne 0 ] && [ "$status" -ne 75 ]
+    [ "$(jq -c .a spool/failed/*)" == 1 ]
+    jq -e '.spool.reason | length > 0' spool/failed/*
+  done
+}
+
+@test "a killed stage, a missing command and a wrong setting are not the document's fault" {
+  local stage
+  for stage in 'kill -9 $$' 'exit 78' 'no-such-command'; do
+    rm -rf spool
+    echo '{"a":1}' | agent-spool add spool
+    run agent-spool run spool -- sh -c "$stage"
+    [ "$status" -eq 75 ]
+    [ "$(jq -c .a spool/queue/*)" == 1 ]
+  done
+  run agent-spool run spool -- no-such-command
+  [ "$status" -eq 75 ]
+}
+
+@test "a call that no stage works on is named, and the document fails" {
+  a_call | agent-spool add spool
+  run agent-spool run spool -- cat
+  [ "$status" -eq 65 ]
+  [[ $output == *"no stage works on the call call_1 (buy)"* ]]
+  [ "$(find spool/failed -type f | wc -l)" -eq 1 ]
+}
+
+@test "a file that is no document goes to failed as it is" {
+  mkdir -p spool
+  agent-spool add spool < /dev/null
+  echo '{"a":' > spool/queue/broken
+  run agent-spool run spool -- cat
+  [ "$status" -eq 65 ]
+  [[ $output == *broken* ]]
+  [ "$(cat spool/failed/broken)" == '{"a":' ]
+}
+
+@test "list: who was asked what, since when, until when, and what came of it; as a table and as JSON" {
+  sandbox --approve ask --interval 1
+  spooled
+  flow || true
+  run agent-spool list spool
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == "queue  $name pending   auth0|demo "*"$(date +%Y-%m-%d)"*"Do you want to buy 3 shares of GOOGL" ]]
+  decide false
+  flow --wait
+  run agent-spool list spool
+  [[ $output == "done   $name denied "* ]]
+  run agent-spool list --json spool
+  holds '.folder == "done" and .calls[0].outcome == "denied" and .calls[0].user == "auth0|demo"'
+  run agent-spool list no-such-spool
+  [ "$status" -eq 66 ]
+  [ ! -e no-such-spool ]
+}
+
+@test "list: what a document says cannot steer a terminal" {
+  printf '{"calls":[{"id":"c","authorization":{"status":"pending","user":"\\u001b[2J","binding_message":"a\\nb\\u202e"}}]}' |
+    agent-spool add spool
+  run agent-spool list spool
+  [ "${#lines[@]}" -eq 1 ]
+  no grep -q $'\e' <<< "$output"
+}
+
+@test "the stages are parted by |, and none may be empty" {
+  agent-spool add spool < /dev/null
+  for words in '' '|' 'cat |' '| cat' 'cat | | cat'; do
+    # shellcheck disable=SC2086
+    run agent-spool run spool -- $words
+    [ "$status" -eq 64 ]
+  done
+}
+
+@test "what a killed run has left goes in the next, unless somebody works" {
+  echo '{"a":1}' | agent-spool add spool
+  touch spool/tmp/x spool/lock/y spool/journal/z
+  exec 5< spool
+  flock -s 5
+  agent-spool list spool
+  [ -e spool/tmp/x ]
+  exec 5<&-
+  agent-spool run spool -- cat
+  [ "$(find spool -type f | wc -l)" -eq 1 ]
+}
+
+@test "torture: after a fault at any call of the flow nothing is lost, and nothing is bought twice" {
+  local build
+  build=$(dirname "$(command -v agent-spool)")
+  [[ $build != */asan ]] || skip "the sanitizer cannot be preloaded over"
+  FAULTS=$build/tests/faults.so run timeout 300 "$BATS_TEST_DIRNAME/torture/run" 12
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"nothing went wrong" ]]
+}

@@ -1,0 +1,139 @@
+# shellcheck source=helper.bash
+load helper
+
+# A log of three lines.
+a_log() {
+  sandbox --approve yes --delay 0
+  export CIBA_AUDIT=$PWD/log
+  an_approved_call | stock-buy > bought
+  unset CIBA_AUDIT
+}
+
+@test "each decision and each execution is a line: who, what was shown, when, what was run, what came of it" {
+  a_log
+  [ "$(jq -r .event log | xargs)" == "asked approved executed" ]
+  jq -e --slurpfile bought bought 'select(.event == "executed") |
+    .user == "auth0|demo" and .binding_message == "Buy 3 GOOGL" and .status == 200 and
+    .call_digest == $bought[0].calls[0].authorization.call_digest and (.time | fromdate) > now - 100' log
+  [ "$(stat -c %a log)" == 600 ]
+  run audit-verify log
+  [ "$status" -eq 0 ]
+  [ "$output" == "3 $(jq -r .digest log | tail -n 1)" ]
+}
+
+@test "a no, a time that ran out, a refusal and a failure are lines too" {
+  export CIBA_AUDIT=$PWD/log
+  sandbox --approve no --delay 0
+  a_call | ciba-authorize -m Buy | ciba-poll || true
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve never --interval 1
+  a_call | ciba-authorize -m Buy --expiry 1 | ciba-poll || true
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve yes --delay 0
+  an_approved_call | jq -c '.calls[0].arguments.qty = 3000' | stock-buy || true
+  a_call | ciba-authorize -m Buy -a no-such-audience || true
+  [ "$(jq -r .event log | xargs)" == "asked denied asked expired asked approved refused not_asked" ]
+  jq -se 'any(.event == "refused" and (.error | contains("call_digest")))' log
+  audit-verify log
+}
+
+@test "ciba-run: what was approved is told before it is run, and not run if that cannot be told" {
+  sandbox --approve yes --delay 0
+  run ciba-run --audit log -m 'Delete it' touch first
+  [ "$status" -eq 0 ]
+  [ "$(jq -r .event log | xargs)" == "asked approved started" ]
+  [ -e first ]
+  run ciba-run --audit /dev/full -m 'Delete it' touch again
+  [ "$status" -ne 0 ]
+  [ ! -e again ]
+}
+
+@test "no token, secret, argument or auth_req_id is in the log" {
+  a_log
+  for secret in "$CIBA_CLIENT_SECRET" "$(jq -r '.calls[0].authorization.auth_req_id' bought)" access_token '"qty"'; do
+    no grep -qF -- "$secret" log
+  done
+}
+
+@test "a line that was changed, removed, moved, repeated or cut is named" {
+  a_log
+  local name change line
+  while IFS='|' read -r name line change; do
+    eval "$change" < log > changed
+    run audit-verify changed
+    echo "$name: $output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"changed:$line: "* ]]
+  done << 'EOF'
+changed|2|sed '2s/Buy 3/Buy 4/'
+first changed|1|sed '1s/Buy 3/Buy 4/'
+last changed|3|sed '3s/200/500/'
+removed|2|sed 2d
+first removed|1|sed 1d
+moved|2|awk 'NR == 2 {held = $0; next} {print} NR == 3 {print held}'
+repeated|3|sed 2p
+cut off|3|head -c -5
+not JSON|2|sed '2s/^/x/'
+EOF
+}
+
+@test "a line changed with its own digest made anew is found by the next line; a new end by --head" {
+  a_log
+  line=$(sed -n 2p log | sed 's/Buy 3/Buy 4/; s/,"digest":.*//')
+  digest=sha-256:$(printf %s "$line" | openssl dgst -sha256 -binary | basenc --base64url | tr -d =)
+  { sed -n 1p log; echo "$line,\"digest\":\"$digest\"}"; sed -n 3p log; } > changed
+  run audit-verify changed
+  [ "$status" -eq 1 ]
+  [[ $output == *"changed:3: does not follow: the line before it was changed"* ]]
+  head=$(audit-verify log | cut -d ' ' -f 2)
+  head -n 2 log > short
+  audit-verify short
+  run audit-verify --head "$head" short
+  [ "$status" -eq 1 ]
+  [[ $output == *"lines at its end were removed"* ]]
+  an_approved_call | stock-buy --audit log > /dev/null
+  audit-verify --head "$head" log
+}
+
+@test "many processes at once append whole lines in one chain" {
+  nowhere
+  seq 40 | xargs -P 20 -I@ sh -c 'echo "{\"calls\":[{\"id\":\"c@\",\"arguments\":{}}]}" | ciba-authorize --audit log -m Buy' > /dev/null 2>&1 || true
+  run audit-verify log
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == "40 "* ]]
+}
+
+@test "a torn last line goes when the next is appended; a file that is no log is not touched" {
+  a_log
+  printf '{"event":"as' >> log
+  run audit-verify log
+  [ "$status" -eq 1 ]
+  an_approved_call | stock-buy --audit log > /dev/null
+  [ "$(audit-verify log | cut -d ' ' -f 1)" -eq 4 ]
+  echo 'my notes' > notes
+  run ciba-authorize -m Buy --audit notes < <(a_call)
+  [ "$status" -eq 65 ]
+  [[ $output == *audit-verify* ]]
+  [ "$(cat notes)" == 'my notes' ]
+  run audit-verify no-such-file
+  [ "$status" -eq 66 ]
+  : > empty
+  run audit-verify empty
+  [ "$output" == "0 -" ]
+}
+
+@test "what could not be told is told by the next command that has the document and the log" {
+  sandbox --approve yes --delay 0
+  mkdir away
+  run --separate-stderr bash -c "$(declare -f a_call); a_call | ciba-authorize -m Buy --audit away/x/log"
+  [ "$status" -eq 74 ]
+  holds '.calls[0] | .untold and .authorization.status == "pending"'
+  ciba-poll --audit log <<< "$output" > decided
+  [ "$(jq -r .event log | xargs)" == "asked approved" ]
+  stock-buy --audit away/x/log < decided > bought || true
+  jq -e '.calls[0].untold' bought
+  stock-buy --audit log < bought | jq -e '.calls[0] | has("untold") | not'
+  [ "$(jq -r .event log | xargs)" == "asked approved executed" ]
+  [ "$(orders | jq length)" -eq 1 ]
+}
