@@ -60,7 +60,7 @@ static jv add_document(void *context, jv document, int *status) {
 }
 
 static int add(struct agent_spool *spool) {
-    return filter_run(add_document, spool);
+    return filter_run(add_document, spool, NULL);
 }
 
 /* list */

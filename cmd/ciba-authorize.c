@@ -23,6 +23,7 @@ static struct {
     struct option_list tools, resources, parameters;
     struct client_settings client;
     struct record_settings record;
+    struct filter_jobs jobs;
 } given;
 
 static const struct option_spec options[] = {
@@ -57,6 +58,7 @@ static const struct option_spec options[] = {
     {0, "tool", "NAME", OPTION_LIST, &given.tools, "only calls of this tool; may be repeated"},
     STORE_OPTIONS(given.record),
     RECORD_OPTIONS(given.record),
+    JOBS_OPTIONS(given.jobs),
     CLIENT_OPTIONS(given.client),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -386,7 +388,7 @@ int main(int argc, char **argv) {
         verbose_on();
     if (configure(&job, &error)) {
         status = given.null_input ? filter_run_one(authorize, &job, new_document())
-                                  : filter_run(authorize, &job);
+                                  : filter_run(authorize, &job, &given.jobs);
     } else {
         complain(NULL, "%s", error.text);
         status = error.status;

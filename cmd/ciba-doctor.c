@@ -6,6 +6,7 @@
 #include "client.h"
 #include "clock.h"
 #include "config.h"
+#include "conversation.h"
 #include "documents.h"
 #include "form.h"
 #include "json.h"
@@ -147,15 +148,15 @@ static void check_client(struct client *client) {
 /* Whether the model calls a tool when it is told to. */
 static void check_tool_call(struct http *http, const struct chat_settings *settings) {
     struct error error;
-    jv document = chat_add_message(jv_object(), "user", "call ping {\"text\":\"hello\"}");
+    jv document = conversation_add_message(jv_object(), "user", "call ping {\"text\":\"hello\"}");
     jv tool =
         jv_parse("{\"name\":\"ping\",\"description\":\"Call this when told to.\",\"parameters\":"
                  "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"}}}}");
-    bool asked =
-        chat_add_tools(&document, tool, &error) && chat_ask(http, settings, &document, &error);
+    bool asked = conversation_add_tools(&document, tool, &error) &&
+                 chat_ask(http, settings, &document, &error);
     if (!asked)
         bad(error.status, "tools", "%s", error.text);
-    else if (chat_unfinished_call(document) == NULL)
+    else if (conversation_unfinished_call(document) == NULL)
         bad(STATUS_PROTOCOL, "tools", "the model does not call the tool that it is told to call");
     else
         good("tools", "the model calls a tool when it is told to");
@@ -165,26 +166,24 @@ static void check_tool_call(struct http *http, const struct chat_settings *setti
 
 static void check_model(struct http *http) {
     struct error error;
-    struct chat_settings settings = {.default_model = config_get(NULL, "OPENAI_MODEL", NULL)};
-    if (!config_secret(&settings.api_key, &error, NULL, "OPENAI_API_KEY", NULL)) {
+    struct chat_settings settings = {.wishes = {.schema = jv_invalid()}};
+    bool configured = chat_configure(&settings, NULL, NULL, NULL, &error);
+    if (!configured && settings.api != NULL && settings.api_key == NULL) {
+        left_out("model", "%s; fine without a model", error.text);
+        return;
+    }
+    if (!configured) {
         bad(error.status, "model", "%s", error.text);
         return;
     }
-    settings.base_url = config_get(NULL, "OPENAI_BASE_URL", NULL);
-    if (settings.api_key == NULL && settings.base_url == NULL) {
-        left_out("model", "no OPENAI_API_KEY and no OPENAI_BASE_URL; fine without a model");
-        return;
-    }
-    if (settings.base_url == NULL)
-        settings.base_url = "https://api.openai.com/v1";
-    if (settings.default_model == NULL)
-        settings.default_model = "gpt-4o-mini";
-    char *url = must_format("%s/models", settings.base_url);
-    struct http_request request = {.method = "GET", .url = url, .bearer = settings.api_key};
+    char *url = must_format("%s/models", settings.base_url), *key = chat_key_header(&settings);
+    struct http_request request = {
+        .method = "GET", .url = url, .headers = {key, settings.api->extra_header}};
     struct http_answer answer;
     jv body;
+    bool passes;
     http_call(http, &request, &answer);
-    if (chat_answer_body(&answer, &body, &error))
+    if (chat_answer_body(&answer, &body, &passes, &error))
         good("model", "%s answers and takes the key", settings.base_url);
     else
         bad(error.status, "model", "%s", error.text);
@@ -195,6 +194,7 @@ static void check_model(struct http *http) {
     jv_free(body);
     http_answer_free(&answer);
     free(url);
+    free(key);
 }
 
 /* A GET, without a token: any answer will do. */

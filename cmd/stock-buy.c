@@ -25,6 +25,7 @@ static struct {
     bool describe, verbose, live;
     const char *name, *url, *dpop_key, *broker;
     struct record_settings record;
+    struct filter_jobs jobs;
     struct client_settings issuer; /* -e and HTTP for all; the issuer for --broker */
 } given = {.name = "buy"};
 
@@ -37,6 +38,7 @@ static const struct option_spec options[] = {
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "the key that tokens are bound to (DPoP)"},
     RECORD_OPTIONS(given.record),
+    JOBS_OPTIONS(given.jobs),
     ISSUER_OPTIONS(given.issuer),
     HTTP_OPTIONS(given.issuer.http),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
@@ -327,7 +329,7 @@ int main(int argc, char **argv) {
                                     .record = &job.record,
                                     .work = place_order,
                                     .context = &job};
-        status = filter_run(executor_document, &executor);
+        status = filter_run(executor_document, &executor, &given.jobs);
     } else {
         complain(NULL, "%s", error.text);
         status = error.status;

@@ -18,6 +18,7 @@ static struct {
     double timeout;
     long limit, token_fd;
     struct record_settings record;
+    struct filter_jobs jobs;
 } given = {.limit = 1 << 20};
 
 static const struct option_spec options[] = {
@@ -37,6 +38,7 @@ static const struct option_spec options[] = {
      "give the token on descriptor N (3 to 9), not in the environment"},
     {0, "limit", "BYTES", OPTION_COUNT, &given.limit, "kill it beyond this output (1048576)"},
     RECORD_OPTIONS(given.record),
+    JOBS_OPTIONS(given.jobs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -207,7 +209,7 @@ int main(int argc, char **argv) {
         complain(NULL, "%s", error.text);
         return error.status;
     }
-    int status = filter_run(executor_document, &executor);
+    int status = filter_run(executor_document, &executor, &given.jobs);
     record_free(&record);
     return status;
 }

@@ -1,242 +1,258 @@
 #include "chat.h"
 
 #include "chat_error.h"
-#include "digest.h"
+#include "clock.h"
+#include "config.h"
+#include "conversation.h"
 #include "json.h"
-#include "schema.h"
+#include "sse.h"
 
+#include <math.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static jv messages_of(jv document) {
-    jv messages = json_get(document, "messages");
-    if (jv_get_kind(messages) == JV_KIND_ARRAY)
-        return messages;
-    jv_free(messages);
-    return jv_array();
-}
+enum { LONGEST_WAIT = 300 /* seconds that a server may ask for before it is given up */ };
 
-static jv array_of(jv object, const char *key) {
-    jv array = json_get(object, key);
-    if (jv_get_kind(array) == JV_KIND_ARRAY)
-        return array;
-    jv_free(array);
-    return jv_array();
-}
+/* One request for an answer. */
+struct asking {
+    struct http *http;
+    const struct chat_settings *settings;
+    char *url, *key_header;
+    jv body;
+    double deadline; /* seconds since 1970, 0 for none */
+};
 
-static jv last_of(jv array) {
-    int count = jv_array_length(jv_copy(array));
-    return count > 0 ? jv_array_get(jv_copy(array), count - 1) : jv_invalid();
-}
+/* What came of one try. */
+struct try {
+    jv answer;   /* the answer's body; invalid without one */
+    jv said;     /* what the server said of an error, for looking at */
+    bool passes; /* another try may help */
+    double wait; /* seconds that the server asks for, -1 if it does not */
+};
 
-static jv append_message(jv document, jv message) {
-    return json_set(document, "messages", jv_array_append(messages_of(document), message));
-}
-
-jv chat_add_message(jv document, const char *role, const char *content) {
-    jv message = json_set_string(jv_object(), "role", role);
-    return append_message(document, json_set_string(message, "content", content));
-}
-
-static const char *tool_name(jv tool) {
-    jv function = json_get(tool, "function");
-    const char *name = json_string(function, "name");
-    jv_free(function);
-    return name;
-}
-
-/* The tool of that name; invalid if there is none. */
-static jv find_tool(jv tools, const char *name) {
-    jv found = jv_invalid();
-    jv_array_foreach(tools, i, tool) {
-        const char *its_name = tool_name(tool);
-        if (its_name != NULL && strcmp(its_name, name) == 0) {
-            jv_free(found);
-            found = jv_copy(tool);
-        }
-        jv_free(tool);
+bool chat_configure(struct chat_settings *settings, const char *api_name, const char *base_url,
+                    const char *key_file, struct error *error) {
+    const char *name = config_get(api_name, "LLM_API", NULL);
+    const struct chat_api *api = chat_api_named(name != NULL ? name : "openai");
+    settings->api = api;
+    if (api == NULL)
+        return fail(error, STATUS_USAGE, "--api: '%s' is not openai, azure, anthropic or responses",
+                    name);
+    if (!config_secret(&settings->api_key, error, key_file, api->key_name, NULL))
+        return false;
+    const char *server = config_get(base_url, api->base_name, NULL);
+    const char *model = config_get(NULL, api->model_name, NULL);
+    settings->is_default_server = server == NULL || api->base_url == NULL;
+    settings->base_url = server != NULL ? server : api->base_url;
+    settings->default_model = model != NULL ? model : api->default_model;
+    if (settings->base_url == NULL)
+        return fail(error, STATUS_CONFIG, "no server: set %s, or --base-url", api->base_name);
+    if (settings->is_default_server && settings->api_key == NULL)
+        return fail(error, STATUS_CONFIG, "no API key: set %s, or --api-key-file", api->key_name);
+    if (api->version_name != NULL) {
+        const char *version = config_get(NULL, api->version_name, NULL);
+        settings->version = version != NULL ? version : api->default_version;
     }
-    return found;
+    return http_url_allowed(settings->base_url, error);
 }
 
-/* The tools without the one of that name. Takes the tools. */
-static jv without_tool(jv tools, const char *name) {
-    jv kept = jv_array();
-    jv_array_foreach(tools, i, tool) {
-        const char *its_name = tool_name(tool);
-        if (its_name != NULL && strcmp(its_name, name) == 0)
-            jv_free(tool);
-        else
-            kept = jv_array_append(kept, tool);
-    }
-    jv_free(tools);
-    return kept;
+char *chat_key_header(const struct chat_settings *settings) {
+    return settings->api_key == NULL
+               ? NULL
+               : must_format("%s%s", settings->api->key_header, settings->api_key);
 }
 
-bool chat_add_tools(jv *document, jv definitions, struct error *error) {
-    bool many = jv_get_kind(definitions) == JV_KIND_ARRAY, good = true;
-    jv list = many ? jv_copy(definitions) : JV_ARRAY(jv_copy(definitions));
-    jv tools = array_of(*document, "tools");
-    jv_array_foreach(list, i, definition) {
-        if (!json_has(definition, "function") && json_has(definition, "name"))
-            definition =
-                json_set(json_set_string(jv_object(), "type", "function"), "function", definition);
-        const char *name = tool_name(definition);
-        good = good && name != NULL;
-        if (good)
-            tools = without_tool(tools, name);
-        tools = jv_array_append(tools, definition);
+/* A name that is safe within an address. */
+static bool is_plain_name(const char *name) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+    return *name != '\0' && strspn(name, plain) == strlen(name) && strstr(name, "..") == NULL;
+}
+
+/* The path with {model} and {version} put in; the caller frees. */
+static char *fill_path(const char *path, const char *model, const char *version) {
+    char *filled = must_copy(path);
+    const char *const names[] = {"{model}", "{version}"}, *const values[] = {model, version};
+    for (int i = 0; i < 2; i++) {
+        char *place = strstr(filled, names[i]);
+        if (place == NULL)
+            continue;
+        char *longer = must_format("%.*s%s%s", (int)(place - filled), filled, values[i],
+                                   place + strlen(names[i]));
+        free(filled);
+        filled = longer;
     }
-    jv_free(list);
-    if (!good) {
-        jv_free(tools);
-        return fail(error, STATUS_INPUT, "a tool definition has no function with a name");
+    return filled;
+}
+
+/* The address: the base URL, without a slash at its end, the path, and the base URL's query. */
+static char *make_url(const struct chat_settings *settings, const char *model,
+                      struct error *error) {
+    const char *base = settings->base_url, *query = strchr(base, '?');
+    size_t size = query != NULL ? (size_t)(query - base) : strlen(base);
+    size -= size > 0 && base[size - 1] == '/';
+    if (strchr(settings->api->path, '{') != NULL &&
+        (!is_plain_name(model) || !is_plain_name(settings->version))) {
+        fail(error, STATUS_CONFIG, "'%.60s' cannot be the name of a deployment", model);
+        return NULL;
     }
-    *document = json_set(*document, "tools", tools);
+    char *path = fill_path(settings->api->path, model, settings->version);
+    char *url = must_format("%.*s%s%s", (int)size, base, path, query != NULL ? query : "");
+    free(path);
+    return url;
+}
+
+static bool take_event(void *context, const char *name, const char *data, size_t size) {
+    struct chat_stream *stream = ((void **)context)[0];
+    const struct chat_settings *settings = ((void **)context)[1];
+    struct error ignored;
+    jv value;
+    if (strcmp(data, "[DONE]") == 0) {
+        value = jv_string(data);
+    } else if (!json_parse(data, size, &value, &ignored)) {
+        return false;
+    }
+    if (json_has(value, "error") || strcmp(name, "error") == 0) {
+        jv_free(stream->failure);
+        stream->failure = value;
+        return true;
+    }
+    settings->api->event(stream, name, value);
+    jv_free(value);
     return true;
 }
 
-/* Where the model's last answer with tool calls stands among the messages, or -1. */
-static int last_request(jv messages) {
-    int found = -1;
-    jv_array_foreach(messages, i, message) {
-        if (json_is(message, "role", "assistant"))
-            found = json_has(message, "tool_calls") ? i : -1;
-        jv_free(message);
-    }
-    return found;
+static bool take_bytes(void *receiver, const char *bytes, size_t size) {
+    return sse_push(receiver, bytes, size);
 }
 
-/* Whether a tool message behind `from` answers that call. */
-static bool is_answered(jv messages, int from, const char *id) {
-    bool found = false;
-    jv_array_foreach(messages, i, message) {
-        found = found || (i > from && json_is(message, "role", "tool") &&
-                          json_is(message, "tool_call_id", id));
-        jv_free(message);
+/* Reads what a stream has come to. */
+static bool end_stream(struct sse *events, struct chat_stream *stream,
+                       const struct http_answer *answer, struct try *try, struct error *error) {
+    bool whole = sse_end(events);
+    if (answer->outcome != HTTP_ANSWERED) {
+        try->passes = answer->transient && !answer->began;
+        return fail(error, answer->exit_status, "%s", answer->why);
     }
-    return found;
+    if (jv_is_valid(stream->failure)) {
+        chat_stream_error(stream->failure, answer->request_id, &try->passes, error);
+        return false;
+    }
+    if (!whole || !stream->finished)
+        return fail(error, STATUS_UNAVAILABLE,
+                    "the model's stream broke off before its end; try again");
+    try->answer = jv_copy(stream->body);
+    return true;
 }
 
-/* The result of the last call of that id; invalid if it has none. */
-static jv result_of(jv calls, const char *id) {
-    jv result = jv_invalid();
-    jv_array_foreach(calls, i, call) {
-        if (json_is(call, "id", id)) {
-            jv_free(result);
-            result = json_get(call, "result");
-        }
-        jv_free(call);
+/* Sends the request once. */
+static bool send(const struct asking *asking, struct try *try, bool *shown, struct error *error) {
+    const struct chat_settings *settings = asking->settings;
+    struct chat_stream stream = {.body = jv_object(),
+                                 .failure = jv_invalid(),
+                                 .show = settings->show,
+                                 .context = settings->context};
+    const void *context[] = {&stream, settings};
+    struct sse events = {.take = take_event, .context = context};
+    char *text = json_text(asking->body);
+    bool streams = settings->wishes.stream;
+    struct http_request request = {.method = "POST",
+                                   .url = asking->url,
+                                   .body = text,
+                                   .content_type = "application/json",
+                                   .headers = {asking->key_header, settings->api->extra_header},
+                                   .receive = streams ? take_bytes : NULL,
+                                   .receiver = &events};
+    if (asking->deadline > 0)
+        request.max_time = fmax(asking->deadline - clock_now(), 0.001);
+    struct http_answer answer;
+    http_call(asking->http, &request, &answer);
+    bool was_stream = streams && answer.began && answer.status == 200 &&
+                      strncmp(answer.content_type, "text/event-stream", 17) == 0;
+    *try = (struct try){jv_invalid(), jv_invalid(), false, -1};
+    bool good;
+    if (was_stream) {
+        good = end_stream(&events, &stream, &answer, try, error);
+    } else {
+        sse_end(&events);
+        jv body;
+        good = chat_answer_body(&answer, &body, &try->passes, error);
+        *(good ? &try->answer : &try->said) = body;
     }
-    return result;
-}
-
-static jv tool_message(const char *id, jv result) {
-    jv content = json_get(result, "content");
-    const char *words = json_value_string(content);
-    char *text =
-        words != NULL ? must_copy(words) : json_text(jv_is_valid(content) ? content : result);
-    jv message = json_set_string(jv_object(), "role", "tool");
-    message = json_set_string(json_set_string(message, "tool_call_id", id), "content", text);
+    try->wait = answer.retry_after > 0 ? answer.retry_after : answer.rate_reset;
+    *shown = *shown || stream.shown;
+    jv_free(stream.body);
+    jv_free(stream.failure);
+    http_answer_free(&answer);
     free(text);
-    jv_free(content);
-    return message;
+    return good;
 }
 
-/* The tool messages that the last answer waits for, in its order; *unfinished is set to the id of
- * the first call without a result, if any. */
-static jv pending_messages(jv document, const char **unfinished) {
-    jv messages = messages_of(document), calls = array_of(document, "calls"), found = jv_array();
-    int from = last_request(messages);
-    *unfinished = NULL;
-    jv request = from >= 0 ? jv_array_get(jv_copy(messages), from) : jv_object();
-    jv tool_calls = array_of(request, "tool_calls");
-    jv_array_foreach(tool_calls, i, tool_call) {
-        const char *id = json_string(tool_call, "id");
-        if (id != NULL && !is_answered(messages, from, id)) {
-            jv result = result_of(calls, id);
-            if (jv_is_valid(result))
-                found = jv_array_append(found, tool_message(id, result));
-            else if (*unfinished == NULL)
-                *unfinished = id;
-            jv_free(result);
-        }
-        jv_free(tool_call);
+/* Half a second, doubled with each try up to 8, less up to a quarter. */
+static double backoff(long tries) {
+    unsigned char noise = 0;
+    RAND_bytes(&noise, 1);
+    return fmin(0.5 * exp2((double)tries), 8) * (1 - noise / 255.0 / 4);
+}
+
+/* Waits for the next try. False if there is to be none. */
+static bool wait_for_next(const struct asking *asking, const struct try *try, long tries,
+                          struct error *error) {
+    double seconds = try->wait >= 0 ? try->wait : backoff(tries);
+    if (seconds > LONGEST_WAIT ||
+        (asking->deadline > 0 && clock_now() + seconds >= asking->deadline)) {
+        size_t used = strlen(error->text);
+        snprintf(error->text + used, sizeof error->text - used, " (it asks for %.0f s)", seconds);
+        return false;
     }
-    jv_free(tool_calls);
-    jv_free(request);
-    jv_free(calls);
-    jv_free(messages);
-    return found;
+    remark("model", "%s; trying again in %.1f s", error->text, seconds);
+    nanosleep(&(struct timespec){(time_t)seconds, (long)(fmod(seconds, 1) * 1e9)}, NULL);
+    return true;
 }
 
-const char *chat_unfinished_call(jv document) {
-    const char *unfinished;
-    jv_free(pending_messages(document, &unfinished));
-    return unfinished;
-}
-
-jv chat_fold_results(jv document) {
-    const char *unfinished;
-    jv found = pending_messages(document, &unfinished);
-    if (unfinished != NULL || jv_array_length(jv_copy(found)) == 0) {
-        jv_free(found);
-        return document;
-    }
-    return json_set(document, "messages", jv_array_concat(messages_of(document), found));
-}
-
-bool chat_is_models_turn(jv document) {
-    jv messages = messages_of(document), last = last_of(messages);
-    bool turn = json_is(last, "role", "user") || json_is(last, "role", "tool");
-    jv_free(last);
-    jv_free(messages);
-    return turn && chat_unfinished_call(document) == NULL;
-}
-
-char *chat_text(jv document) {
-    jv messages = messages_of(document), last = last_of(messages);
-    jv content = json_get(last, "content");
-    char *text = NULL;
-    if (json_is(last, "role", "assistant")) {
-        const char *words = json_value_string(content);
-        const char *refusal = json_string(last, "refusal");
-        if (words != NULL && *words != '\0')
-            text = must_copy(words);
-        else if (jv_get_kind(content) == JV_KIND_ARRAY) {
-            jv joined = jv_string("");
-            jv_array_foreach(content, i, part) {
-                const char *piece = json_string(part, "text");
-                if (piece != NULL)
-                    joined = jv_string_append_str(joined, piece);
-                jv_free(part);
-            }
-            text = must_copy(jv_string_value(joined));
-            jv_free(joined);
-        } else if (refusal != NULL) {
-            text = must_copy(refusal);
+/* There are servers that do not know a member, or want another for it, and say so by its name.
+ * *body is changed to what they know. */
+static bool adapt(jv *body, jv said) {
+    static const char *const members[][2] = {{"max_completion_tokens", "max_tokens"},
+                                             {"max_tokens", "max_completion_tokens"},
+                                             {"stream_options", NULL},
+                                             {"parallel_tool_calls", NULL},
+                                             {"include", NULL}};
+    char *words = json_text(said);
+    bool adapted = false;
+    for (size_t i = 0; !adapted && i < sizeof members / sizeof *members; i++) {
+        const char *member = members[i][0], *other = members[i][1];
+        if (json_has(*body, member) && strstr(words, member) != NULL) {
+            jv value = json_get(*body, member);
+            *body = json_delete(*body, member);
+            if (other != NULL)
+                *body = json_set(*body, other, value);
+            else
+                jv_free(value);
+            adapted = true;
         }
     }
-    jv_free(content);
-    jv_free(last);
-    jv_free(messages);
-    return text;
+    free(words);
+    return adapted;
 }
 
-static char *request_body(const struct chat_settings *settings, jv document) {
-    const char *model = settings->model != NULL ? settings->model : json_string(document, "model");
-    jv body = json_set_string(jv_object(), "model", model ? model : settings->default_model);
-    body = json_set(body, "messages", messages_of(document));
-    jv tools = array_of(document, "tools");
-    if (jv_array_length(jv_copy(tools)) > 0)
-        body = json_set(body, "tools", tools);
-    else
-        jv_free(tools);
-    if (settings->max_tokens > 0)
-        body = json_set(body, "max_completion_tokens", jv_number((double)settings->max_tokens));
-    char *text = json_text(body);
-    jv_free(body);
-    return text;
+/* The answer's body, after as many tries as it takes. */
+static bool get_answer(struct asking *asking, jv *answer, struct error *error) {
+    bool shown = false, adapted = false;
+    struct try try;
+    for (long tries = 0; !send(asking, &try, &shown, error);) {
+        bool again = false;
+        if (!adapted && error->status == STATUS_PROTOCOL)
+            again = adapted = adapt(&asking->body, try.said);
+        else if (try.passes && !shown && tries < asking->settings->retries)
+            again = wait_for_next(asking, &try, tries++, error);
+        jv_free(try.said);
+        if (!again)
+            return false;
+    }
+    *answer = try.answer;
+    return true;
 }
 
 /* Sum of two usages: numbers are added, objects by member, anything else is the newer one. Takes
@@ -257,187 +273,99 @@ static jv add_usage(jv total, jv more) {
     return total;
 }
 
-static jv refused_call(jv call, const char *why) {
-    jv result = json_set_string(jv_object(), "error", "invalid_arguments");
-    char *words = must_format("The tool was not called: %s. Nothing was done.", why);
-    result = json_set_string(result, "content", words);
-    free(words);
-    return json_set(call, "result", result);
+static bool finish_holds(const struct chat_reply *reply, struct error *error) {
+    const char *finish = reply->finish != NULL ? reply->finish : "";
+    bool cut = strcmp(finish, "length") == 0;
+    if (strcmp(finish, "content_filter") == 0)
+        return fail(error, STATUS_REFUSED,
+                    "the provider's content filter stopped the answer; change the prompt");
+    if (cut && json_has(reply->message, "tool_calls"))
+        return fail(error, STATUS_UNAVAILABLE,
+                    "the answer was cut off within a tool call, which is not used; raise "
+                    "--max-tokens or shorten the conversation");
+    if (cut)
+        complain("model", "its answer was cut off; raise --max-tokens or shorten the conversation");
+    return true;
 }
 
-/* The arguments of a tool call: JSON in a string; "" means {}; some servers send the object itself.
- */
-static bool parse_arguments(jv function, jv *arguments, struct error *error) {
-    jv given = json_get(function, "arguments");
-    bool good = true;
-    if (jv_get_kind(given) == JV_KIND_STRING) {
-        int size = jv_string_length_bytes(jv_copy(given));
-        *arguments = jv_object();
-        if (size > 0) {
-            jv_free(*arguments);
-            good = json_parse(jv_string_value(given), (size_t)size, arguments, error);
-        }
-    } else {
-        *arguments = jv_is_valid(given) ? jv_copy(given) : jv_object();
-    }
-    if (!good)
-        *arguments = jv_copy(given);
-    else if (jv_get_kind(*arguments) != JV_KIND_OBJECT)
-        good = fail(error, STATUS_INPUT, "they are not a JSON object");
-    jv_free(given);
-    return good;
-}
-
-/* The call for one tool call of the model's. */
-static jv make_call(jv tools, jv tool_call, const char *id) {
-    jv function = json_get(tool_call, "function"), arguments;
-    const char *name = json_string(function, "name");
-    struct error error;
-    bool parsed = parse_arguments(function, &arguments, &error);
-    jv call = json_set_string(jv_object(), "id", id);
-    call = json_set_string(call, "name", name != NULL ? name : "");
-    call = json_set(call, "arguments", jv_copy(arguments));
-    jv tool = find_tool(tools, name != NULL ? name : "");
-    jv definition = json_get(tool, "function"), schema = json_get(definition, "parameters");
-    char *why = NULL;
-    if (!jv_is_valid(tool))
-        why = must_format("there is no tool '%.60s'", name != NULL ? name : "");
-    else if (!parsed || !schema_allows(schema, arguments, &error))
-        why = must_format("its arguments are not valid: %s", error.text);
-    if (why != NULL) {
-        complain(id, "%s", why);
-        call = refused_call(call, why);
-    }
-    free(why);
-    jv_free(schema);
-    jv_free(definition);
-    jv_free(tool);
-    jv_free(arguments);
-    jv_free(function);
-    return call;
-}
-
-/* The tool call as it goes back to the server: with an id that no other call has, and its arguments
- * as text. Takes the tool call. */
-static jv normal_tool_call(jv tool_call, jv calls) {
-    const char *id = json_string(tool_call, "id");
-    bool used = id == NULL || *id == '\0';
-    jv_array_foreach(calls, i, call) {
-        used = used || json_is(call, "id", id);
-        jv_free(call);
-    }
-    if (used) {
-        char *noise = random_name(12), *fresh = must_format("call_%s", noise);
-        tool_call = json_set_string(tool_call, "id", fresh);
-        free(noise);
-        free(fresh);
-    }
-    jv function = json_get(tool_call, "function"), arguments = json_get(function, "arguments");
-    if (jv_get_kind(function) == JV_KIND_OBJECT && jv_get_kind(arguments) != JV_KIND_STRING) {
-        char *text = jv_is_valid(arguments) ? json_text(arguments) : must_copy("{}");
-        function = json_set_string(function, "arguments", text);
-        tool_call = json_set(tool_call, "function", jv_copy(function));
-        free(text);
-    }
-    jv_free(arguments);
-    jv_free(function);
-    return json_has(tool_call, "type") ? tool_call : json_set_string(tool_call, "type", "function");
-}
-
-/* Appends the model's message to the document, and a call for each of its tool calls. Takes both.
- */
-static jv take_message(jv document, jv message) {
-    jv tool_calls = array_of(message, "tool_calls"), tools = array_of(document, "tools");
-    jv calls = array_of(document, "calls"), normal = jv_array();
-    int count = jv_array_length(jv_copy(tool_calls));
-    for (int i = 0; i < count; i++) {
-        jv tool_call = jv_array_get(jv_copy(tool_calls), i);
-        if (jv_get_kind(tool_call) != JV_KIND_OBJECT) {
-            jv_free(tool_call);
-            continue;
-        }
-        tool_call = normal_tool_call(tool_call, calls);
-        calls = jv_array_append(calls, make_call(tools, tool_call, json_string(tool_call, "id")));
-        normal = jv_array_append(normal, tool_call);
-    }
-    message = json_set_string(message, "role", "assistant");
-    message = count > 0 ? json_set(message, "tool_calls", jv_copy(normal))
-                        : json_delete(message, "tool_calls");
-    jv_free(normal);
-    jv_free(tool_calls);
-    jv_free(tools);
-    if (count > 0)
-        document = json_set(document, "calls", calls);
-    else
-        jv_free(calls);
-    return append_message(document, message);
-}
-
-static jv first_choice(jv body) {
-    jv choices = array_of(body, "choices");
-    jv first =
-        jv_array_length(jv_copy(choices)) > 0 ? jv_array_get(jv_copy(choices), 0) : jv_invalid();
-    jv_free(choices);
-    return first;
+static void tell_usage(jv usage) {
+    double prompt = 0, completion = 0;
+    json_number(usage, "prompt_tokens", &prompt);
+    json_number(usage, "completion_tokens", &completion);
+    remark("model", "%.0f tokens asked, %.0f answered", prompt, completion);
 }
 
 /* Reads a good answer into the document. */
-static bool take_answer(jv *document, jv body, struct error *error) {
-    jv choice = first_choice(body), message = json_get(choice, "message");
-    bool good = false, has_calls = json_has(message, "tool_calls");
-    if (jv_get_kind(message) != JV_KIND_OBJECT)
-        fail(error, STATUS_PROTOCOL,
-             "the model's answer has no choices; is OPENAI_BASE_URL an OpenAI-compatible server?");
-    else if (json_is(choice, "finish_reason", "content_filter"))
-        fail(error, STATUS_REFUSED,
-             "the provider's content filter stopped the answer; "
-             "change the prompt");
-    else if (json_is(choice, "finish_reason", "length") && has_calls)
-        fail(error, STATUS_UNAVAILABLE,
-             "the answer was cut off within a tool call, which is not "
-             "used; raise --max-tokens or shorten the conversation");
-    else
-        good = true;
-    if (good && json_is(choice, "finish_reason", "length"))
-        complain("model", "its answer was cut off; raise --max-tokens or shorten the conversation");
-    jv_free(choice);
+static bool take_answer(const struct chat_settings *settings, jv *document, jv body,
+                        struct error *error) {
+    struct chat_reply reply = {jv_invalid(), jv_invalid(), NULL};
+    bool good = settings->api->read(body, &reply, error) && finish_holds(&reply, error);
     if (!good) {
-        jv_free(message);
+        jv_free(reply.message);
+        jv_free(reply.usage);
         return false;
     }
-    *document = take_message(*document, message);
-    jv usage = json_get(body, "usage");
-    if (jv_get_kind(usage) == JV_KIND_OBJECT)
-        *document = json_set(*document, "usage", add_usage(json_get(*document, "usage"), usage));
-    else
-        jv_free(usage);
+    *document = conversation_take_message(*document, reply.message);
+    if (jv_get_kind(reply.usage) == JV_KIND_OBJECT) {
+        tell_usage(reply.usage);
+        *document =
+            json_set(*document, "usage", add_usage(json_get(*document, "usage"), reply.usage));
+    } else {
+        jv_free(reply.usage);
+    }
     return true;
+}
+
+/* Whether the document's tokens are used up. */
+static bool within_budget(const struct chat_settings *settings, jv document, struct error *error) {
+    double used = 0;
+    jv usage = json_get(document, "usage");
+    json_number(usage, "total_tokens", &used);
+    jv_free(usage);
+    return settings->max_usage == 0 || used < (double)settings->max_usage ||
+           fail(error, STATUS_REFUSED,
+                "this document has used %.0f tokens, and --max-usage allows %ld; the model is not "
+                "asked again",
+                used, settings->max_usage);
 }
 
 bool chat_ask(struct http *http, const struct chat_settings *settings, jv *document,
               struct error *error) {
-    size_t size = strlen(settings->base_url);
-    size -= size > 0 && settings->base_url[size - 1] == '/';
-    char *url = must_format("%.*s/chat/completions", (int)size, settings->base_url);
-    char *text = request_body(settings, *document);
-    struct http_request request = {.method = "POST",
-                                   .url = url,
-                                   .body = text,
-                                   .content_type = "application/json",
-                                   .bearer = settings->api_key};
-    struct http_answer answer;
-    jv body;
-    http_call(http, &request, &answer);
-    bool good = chat_answer_body(&answer, &body, error) && take_answer(document, body, error);
-    if (good) {
-        const char *model = settings->model;
-        if (model == NULL && !json_has(*document, "model"))
-            model = settings->default_model;
-        *document = json_set_string(*document, "model", model);
+    const char *own = json_string(*document, "model"), *model = settings->model;
+    model = model != NULL ? model : own != NULL ? own : settings->default_model;
+    if (!within_budget(settings, *document, error))
+        return false;
+    if (model == NULL)
+        return fail(error, STATUS_CONFIG, "no model: set %s, or -m", settings->api->model_name);
+    struct chat_wishes wishes = settings->wishes;
+    wishes.model = model;
+    char *url = make_url(settings, model, error);
+    if (url == NULL)
+        return false;
+    struct asking asking = {.http = http,
+                            .settings = settings,
+                            .url = url,
+                            .body = settings->api->request(&wishes, *document, error),
+                            .deadline =
+                                settings->timeout > 0 ? clock_now() + settings->timeout : 0};
+    jv body = jv_invalid();
+    bool good = jv_is_valid(asking.body);
+    if (good && wishes.max_tokens > 0)
+        asking.body = json_set(asking.body,
+                               settings->is_default_server ? settings->api->max_tokens_name
+                                                           : settings->api->other_name,
+                               jv_number((double)wishes.max_tokens));
+    asking.key_header = chat_key_header(settings);
+    good =
+        good && get_answer(&asking, &body, error) && take_answer(settings, document, body, error);
+    if (good && (settings->model != NULL || !json_has(*document, "model"))) {
+        char *name = must_copy(model);
+        *document = json_set_string(*document, "model", name);
+        free(name);
     }
     jv_free(body);
-    http_answer_free(&answer);
-    free(text);
-    free(url);
+    jv_free(asking.body);
+    free(asking.url);
+    free(asking.key_header);
     return good;
 }

@@ -3,79 +3,154 @@
 #include "json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* One row says what a status means, unless the error's code or type says it better. */
+/* What an error means, the first row that fits: by its code or type, by words in its message, or by
+ * the status. `passes`: another try may help. */
 static const struct meaning {
-    long http;
-    const char *code;
+    long http; /* 0 for any */
+    const char *code, *words;
     int status;
+    bool passes;
     const char *advice;
 } meanings[] = {
-    {0, "context_length_exceeded", STATUS_INPUT, "shorten the conversation"},
-    {0, "insufficient_quota", STATUS_REFUSED, "the account has no credit left"},
-    {0, "content_filter", STATUS_REFUSED, "the provider's content filter; change the prompt"},
-    {0, "invalid_api_key", STATUS_REFUSED, "check OPENAI_API_KEY"},
-    {0, "model_not_found", STATUS_CONFIG, "check -m or OPENAI_MODEL"},
-    {400, NULL, STATUS_PROTOCOL, "the server does not accept the request"},
-    {401, NULL, STATUS_REFUSED, "check OPENAI_API_KEY"},
-    {402, NULL, STATUS_REFUSED, "the account has no credit left"},
-    {403, NULL, STATUS_REFUSED, "the key may not do this"},
-    {404, NULL, STATUS_CONFIG, "check the model (-m, OPENAI_MODEL) and OPENAI_BASE_URL"},
-    {408, NULL, STATUS_UNAVAILABLE, "try again"},
-    {413, NULL, STATUS_INPUT, "shorten the conversation"},
-    {429, NULL, STATUS_UNAVAILABLE, "too many requests; try again later"},
+    {0, "insufficient_quota", NULL, STATUS_REFUSED, false, "the account has no credit left"},
+    {0, "context_length_exceeded", NULL, STATUS_INPUT, false, "shorten the conversation"},
+    {0, "exceed_context_size_error", NULL, STATUS_INPUT, false, "shorten the conversation"},
+    {0, "content_filter", NULL, STATUS_REFUSED, false,
+     "the provider's content filter; change the prompt"},
+    {0, "invalid_api_key", NULL, STATUS_REFUSED, false, "check the API key"},
+    {0, "authentication_error", NULL, STATUS_REFUSED, false, "check the API key"},
+    {0, "permission_error", NULL, STATUS_REFUSED, false, "the key may not do this"},
+    {0, "billing_error", NULL, STATUS_REFUSED, false, "the account has no credit left"},
+    {0, "model_not_found", NULL, STATUS_CONFIG, false, "check -m or the model's setting"},
+    {0, "DeploymentNotFound", NULL, STATUS_CONFIG, false,
+     "check the deployment (-m) and AZURE_OPENAI_ENDPOINT"},
+    {0, "tool_use_failed", NULL, STATUS_PROTOCOL, true, "the model made no sound tool call"},
+    {0, "overloaded_error", NULL, STATUS_UNAVAILABLE, true, "the server is overloaded"},
+    {0, "rate_limit_error", NULL, STATUS_UNAVAILABLE, true, "too many requests; try again later"},
+    {0, "rate_limit_exceeded", NULL, STATUS_UNAVAILABLE, true,
+     "too many requests; try again later"},
+    {0, "api_error", NULL, STATUS_UNAVAILABLE, true, "try again later"},
+    {0, "server_error", NULL, STATUS_UNAVAILABLE, true, "try again later"},
+    {0, "timeout_error", NULL, STATUS_UNAVAILABLE, true, "try again later"},
+    {0, NULL, "maximum context", STATUS_INPUT, false, "shorten the conversation"},
+    {0, NULL, "context length", STATUS_INPUT, false, "shorten the conversation"},
+    {0, NULL, "context size", STATUS_INPUT, false, "shorten the conversation"},
+    {0, NULL, "prompt is too long", STATUS_INPUT, false, "shorten the conversation"},
+    {0, NULL, "credit balance", STATUS_REFUSED, false, "the account has no credit left"},
+    {503, NULL, "loading model", STATUS_UNAVAILABLE, true, "the server is loading the model; wait"},
+    {404, NULL, "try pulling it", STATUS_CONFIG, false, "the server does not have this model"},
+    {400, NULL, NULL, STATUS_PROTOCOL, false, "the server does not accept the request"},
+    {401, NULL, NULL, STATUS_REFUSED, false, "check the API key"},
+    {402, NULL, NULL, STATUS_REFUSED, false, "the account has no credit left"},
+    {403, NULL, NULL, STATUS_REFUSED, false, "the key may not do this"},
+    {404, NULL, NULL, STATUS_CONFIG, false, "check the model and the address of the server"},
+    {408, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
+    {409, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
+    {413, NULL, NULL, STATUS_INPUT, false, "shorten the conversation"},
+    {425, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
+    {429, NULL, NULL, STATUS_UNAVAILABLE, true, "too many requests; try again later"},
 };
 
-static const struct meaning *find_meaning(long http, const char *code) {
-    static const struct meaning busy = {0, NULL, STATUS_UNAVAILABLE, "try again later"};
-    static const struct meaning broken = {0, NULL, STATUS_PROTOCOL, "is OPENAI_BASE_URL right?"};
-    size_t count = sizeof meanings / sizeof *meanings;
-    for (size_t i = 0; i < count; i++)
-        if (code != NULL && meanings[i].code != NULL && strcmp(meanings[i].code, code) == 0)
-            return &meanings[i];
-    for (size_t i = 0; i < count; i++)
-        if (meanings[i].http == http)
-            return &meanings[i];
+/* Whether one text is in the other, in any case. */
+static bool contains(const char *text, const char *words) {
+    size_t size = strlen(words);
+    for (; *text != '\0'; text++)
+        if (strncasecmp(text, words, size) == 0)
+            return true;
+    return false;
+}
+
+static const struct meaning *find_meaning(long http, const char *code, const char *words) {
+    static const struct meaning busy = {0, NULL, NULL, STATUS_UNAVAILABLE, true, "try again later"};
+    static const struct meaning broken = {
+        0, NULL, NULL, STATUS_PROTOCOL, false, "is the server's address right?"};
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        const struct meaning *row = &meanings[i];
+        if ((row->http == 0 || row->http == http) &&
+            (row->code == NULL || strcmp(row->code, code) == 0) &&
+            (row->words == NULL || contains(words, row->words)))
+            return row;
+    }
     return http >= 500 ? &busy : &broken;
 }
 
-/* The server's own words: {"error":{"message"}}, {"error":"text"}, {"message"}, {"detail"}. */
-static void find_words(jv body, char *words, size_t size, char *code, size_t code_size) {
-    jv error = json_get(body, "error");
-    const char *found = json_string(error, "message");
-    const char *its_code = json_string(error, "code");
-    if (found == NULL)
-        found = json_value_string(error);
-    if (found == NULL)
-        found = json_string(body, "message");
-    if (found == NULL)
-        found = json_string(body, "detail");
-    if (its_code == NULL)
-        its_code = json_string(error, "type");
-    snprintf(words, size, "%s", found != NULL ? found : "");
-    snprintf(code, code_size, "%s", its_code != NULL ? its_code : "");
-    jv_free(error);
+/* The server's own words and code, in whichever shape: {"error":{"message","code","type",
+ * "innererror"}}, {"error":"text"}, {"message"}, {"detail"}, {"errors":[…]}, an array of these. */
+struct said {
+    char words[400], code[60];
+};
+
+static void take_code(struct said *said, jv error) {
+    static const char *const names[] = {"code", "type"};
+    jv inner = json_get(error, "innererror");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *code = json_string(error, names[i]);
+        /* Types that say nothing beside a status do not hide it. */
+        if (said->code[0] == '\0' && code != NULL && strcmp(code, "invalid_request_error") != 0 &&
+            strcmp(code, "error") != 0)
+            snprintf(said->code, sizeof said->code, "%.59s", code);
+    }
+    if (json_is(inner, "code", "ResponsibleAIPolicyViolation"))
+        snprintf(said->code, sizeof said->code, "content_filter");
+    jv_free(inner);
 }
 
-bool chat_answer_body(const struct http_answer *answer, jv *body, struct error *error) {
-    char words[400], code[60];
+static void find_words(jv body, struct said *said) {
+    static const char *const places[] = {"message", "detail", "error"};
+    jv error = json_get(body, "error"), errors = json_get(body, "errors");
+    jv list = jv_get_kind(body) == JV_KIND_ARRAY ? jv_copy(body) : jv_copy(errors);
+    if (jv_get_kind(list) == JV_KIND_ARRAY && jv_array_length(jv_copy(list)) > 0) {
+        jv first = jv_array_get(jv_copy(list), 0);
+        find_words(first, said);
+        jv_free(first);
+    }
+    if (jv_get_kind(error) == JV_KIND_OBJECT) {
+        const char *words = json_string(error, "message");
+        snprintf(said->words, sizeof said->words, "%.399s", words != NULL ? words : "");
+        take_code(said, error);
+    } else {
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+            if (said->words[0] == '\0' && json_string(body, places[i]) != NULL)
+                snprintf(said->words, sizeof said->words, "%.399s", json_string(body, places[i]));
+        take_code(said, body);
+    }
+    jv_free(list);
+    jv_free(error);
+    jv_free(errors);
+}
+
+bool chat_answer_body(const struct http_answer *answer, jv *body, bool *passes,
+                      struct error *error) {
+    struct said said = {"", ""};
     struct error why = {STATUS_DONE, ""};
     *body = jv_invalid();
+    *passes = answer->transient && !answer->began;
     if (answer->outcome != HTTP_ANSWERED)
         return fail(error, answer->exit_status, "%s", answer->why);
     bool parsed = json_parse(answer->body, answer->size, body, &why);
     if (answer->status == 200 && parsed && !json_has(*body, "error") &&
         jv_get_kind(*body) == JV_KIND_OBJECT)
         return true;
-    find_words(*body, words, sizeof words, code, sizeof code);
-    jv_free(*body);
-    *body = jv_invalid();
-    const struct meaning *meaning = find_meaning(answer->status, code);
+    find_words(*body, &said);
+    const struct meaning *meaning = find_meaning(answer->status, said.code, said.words);
+    *passes = answer->should_retry == 1 || (meaning->passes && answer->should_retry != 0);
     const char *shape = parsed ? "" : " (its answer is not JSON: ";
     return fail(error, meaning->status, "the model's server says HTTP %ld %s%s%s%s%s%s%s%s; %s",
-                answer->status, answer->reason, *words ? ": " : "", words, shape,
+                answer->status, answer->reason, *said.words ? ": " : "", said.words, shape,
                 parsed ? "" : why.text, parsed ? "" : ")",
                 answer->request_id[0] ? ", request " : "", answer->request_id, meaning->advice);
+}
+
+void chat_stream_error(jv failure, const char *request_id, bool *passes, struct error *error) {
+    struct said said = {"", ""};
+    find_words(failure, &said);
+    const struct meaning *meaning = find_meaning(500, said.code, said.words);
+    *passes = meaning->passes;
+    fail(error, meaning->status, "the model's server says in its stream: %s%s%s%s%s; %s", said.code,
+         *said.code && *said.words ? ": " : "", said.words, request_id[0] ? ", request " : "",
+         request_id, meaning->advice);
 }

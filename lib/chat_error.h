@@ -1,16 +1,17 @@
-/* What a model's server says when it does not answer, in all the shapes that servers have. */
+/* What an answer of a model's server says went wrong, in whichever of their shapes it says it. */
 #ifndef CIBA_CHAT_ERROR_H
 #define CIBA_CHAT_ERROR_H
 
-#include "error.h"
 #include "http.h"
 
 #include <jv.h>
-#include <stdbool.h>
 
-/* The JSON object of a good answer, which the caller owns. False, an invalid *body and an error
- * otherwise: with the server's words, the request's id where it has one, and what to do. Status 65
- * too long, 69 unavailable, 76 broken, 77 refused by key or quota, 78 unknown model or address. */
-bool chat_answer_body(const struct http_answer *answer, jv *body, struct error *error);
+/* The answer's JSON body, the caller's. False and an error if it is not a good answer; then *passes
+ * is set if another try may help, and *body, for looking at, is what it says, if it is JSON. */
+bool chat_answer_body(const struct http_answer *answer, jv *body, bool *passes,
+                      struct error *error);
+
+/* The same for an error that came as an event of a stream that had begun well. */
+void chat_stream_error(jv failure, const char *request_id, bool *passes, struct error *error);
 
 #endif

@@ -149,7 +149,25 @@ enum document_event document_next(struct document_reader *reader, jv *document,
     return bad(reader, error);
 }
 
+static char **kept_text;
+static size_t *kept_size;
+
+void output_keep(char **text, size_t *size) {
+    kept_text = text;
+    kept_size = size;
+}
+
 bool output_write(const char *text, unsigned long size, struct error *error) {
+    if (kept_text != NULL && size > 0) {
+        char *grown = realloc(*kept_text, *kept_size + size);
+        if (grown == NULL)
+            out_of_memory();
+        memcpy(grown + *kept_size, text, size);
+        *kept_text = grown;
+        *kept_size += size;
+    }
+    if (kept_text != NULL)
+        return true;
     return durable_write_all(STDOUT_FILENO, text, size) ||
            fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
 }

@@ -34,6 +34,10 @@ unsigned long document_line(const struct document_reader *reader);
 /* Writes a document as one line to stdout. False and an error with status 74. */
 bool document_write(jv document, struct error *error);
 
+/* From now on keeps what is to be written in *text, which grows and is the caller's, instead of
+ * writing it; NULL to write again. */
+void output_keep(char **text, size_t *size);
+
 /* Writes `size` bytes to stdout, all of them. False and an error with status 74. */
 bool output_write(const char *text, unsigned long size, struct error *error);
 

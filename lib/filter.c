@@ -3,6 +3,7 @@
 #include "call.h"
 #include "documents.h"
 #include "json.h"
+#include "workers.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -27,8 +28,7 @@ static jv report_lost_call(void *context, jv call, int *status) {
     return call;
 }
 
-/* False if nothing more can be written. */
-static bool do_step(filter_step step, void *context, jv document, int *status) {
+bool filter_do(filter_step step, void *context, jv document, int *status) {
     struct error error;
     bool good = true;
     jv outcome = step(context, document, status);
@@ -50,12 +50,14 @@ static void survive_broken_pipe(void) {
 int filter_run_one(filter_step step, void *context, jv document) {
     int status = STATUS_DONE;
     survive_broken_pipe();
-    do_step(step, context, document, &status);
+    filter_do(step, context, document, &status);
     return status;
 }
 
-int filter_run(filter_step step, void *context) {
+int filter_run(filter_step step, void *context, const struct filter_jobs *jobs) {
     survive_broken_pipe();
+    if (jobs != NULL && jobs->count > 1)
+        return workers_run(step, context, jobs);
     struct document_reader *reader = document_reader_new(STDIN_FILENO);
     int status = STATUS_DONE;
     struct error error;
@@ -65,7 +67,7 @@ int filter_run(filter_step step, void *context) {
     while (writable && (event = document_next(reader, &document, &error)) != DOCUMENT_END) {
         bool good = true;
         if (event == DOCUMENT_READY)
-            writable = do_step(step, context, document, &status);
+            writable = filter_do(step, context, document, &status);
         else if (event == DOCUMENT_MORE)
             good = document_reader_fill(reader, &error);
         else

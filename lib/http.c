@@ -1,15 +1,13 @@
 #include "http.h"
 
-#include "clock.h"
+#include "http_headers.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 struct http {
     CURLM *multi;
@@ -29,7 +27,9 @@ struct http_transfer {
     char *host, *body;
     size_t body_size, body_sent;
     size_t room;
-    bool too_large;
+    http_receiver receive; /* NULL to keep the body */
+    void *receiver;
+    bool too_large, refused;
     char message[CURL_ERROR_SIZE];
 };
 
@@ -156,10 +156,22 @@ bool http_url_allowed(const char *url, struct error *error) {
     return host != NULL;
 }
 
+/* Server-Sent Events go to the receiver as they come; an error does not. */
+static bool answer_is_stream(const struct http_transfer *transfer) {
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200 &&
+           strncasecmp(transfer->answer.content_type, "text/event-stream", 17) == 0;
+}
+
 static size_t receive_body(char *bytes, size_t one, size_t count, void *data) {
     struct http_transfer *transfer = data;
     struct http_answer *answer = &transfer->answer;
     size_t size = one * count;
+    if (transfer->receive != NULL && answer_is_stream(transfer)) {
+        transfer->refused = !transfer->receive(transfer->receiver, bytes, size);
+        return transfer->refused ? 0 : size;
+    }
     if (answer->size + size > HTTP_ANSWER_LIMIT) {
         transfer->too_large = true;
         return 0;
@@ -189,78 +201,9 @@ static size_t send_body(char *bytes, size_t one, size_t count, void *data) {
     return size;
 }
 
-static void keep_trimmed(char *to, size_t room, const char *from, size_t size) {
-    while (size > 0 && isspace((unsigned char)*from))
-        from++, size--;
-    while (size > 0 && isspace((unsigned char)from[size - 1]))
-        size--;
-    snprintf(to, room, "%.*s", (int)(size < room ? size : room - 1), from);
-}
-
-/* Seconds, or an HTTP date. -1 if it is neither. */
-static double parse_retry_after(const char *value) {
-    char *end;
-    double seconds = strtod(value, &end);
-    if (end != value && *end == '\0')
-        return seconds >= 0 && seconds < 1e6 ? seconds : -1;
-    time_t date = curl_getdate(value, NULL), now = time(NULL);
-    if (date == -1)
-        return -1;
-    return date > now ? (double)(date - now) : 0;
-}
-
 static size_t receive_header(char *line, size_t one, size_t count, void *data) {
-    struct http_answer *answer = &((struct http_transfer *)data)->answer;
-    size_t size = one * count;
-    char value[100];
-    if (size > 9 && strncmp(line, "HTTP/", 5) == 0) {
-        /* The status line, of this or of an interim answer: "HTTP/1.1 200 OK" */
-        const char *space = memchr(line, ' ', size);
-        size_t before = space != NULL ? (size_t)(space - line) + 4 : size;
-        answer->retry_after = answer->date = -1;
-        answer->received_at = clock_now();
-        answer->reason[0] = '\0';
-        if (before < size)
-            keep_trimmed(answer->reason, sizeof answer->reason, line + before, size - before);
-    } else if (size > 12 && strncasecmp(line, "retry-after:", 12) == 0) {
-        keep_trimmed(value, sizeof value, line + 12, size - 12);
-        answer->retry_after = parse_retry_after(value);
-    } else if (size > 5 && strncasecmp(line, "date:", 5) == 0) {
-        keep_trimmed(value, sizeof value, line + 5, size - 5);
-        answer->date = (double)curl_getdate(value, NULL);
-    } else if (size > 13 && strncasecmp(line, "x-request-id:", 13) == 0) {
-        keep_trimmed(answer->request_id, sizeof answer->request_id, line + 13, size - 13);
-    } else if (size > 11 && strncasecmp(line, "dpop-nonce:", 11) == 0) {
-        keep_trimmed(answer->dpop_nonce, sizeof answer->dpop_nonce, line + 11, size - 11);
-    }
-    return size;
-}
-
-/* The phrases of RFC 9110 §15 for the statuses that an API sends. */
-static const char *standard_reason(long status) {
-    static const struct {
-        long status;
-        const char *reason;
-    } reasons[] = {{200, "OK"},
-                   {201, "Created"},
-                   {202, "Accepted"},
-                   {204, "No Content"},
-                   {400, "Bad Request"},
-                   {401, "Unauthorized"},
-                   {402, "Payment Required"},
-                   {403, "Forbidden"},
-                   {404, "Not Found"},
-                   {409, "Conflict"},
-                   {422, "Unprocessable Content"},
-                   {429, "Too Many Requests"},
-                   {500, "Internal Server Error"},
-                   {502, "Bad Gateway"},
-                   {503, "Service Unavailable"},
-                   {504, "Gateway Timeout"}};
-    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-        if (reasons[i].status == status)
-            return reasons[i].reason;
-    return "";
+    http_read_header(&((struct http_transfer *)data)->answer, line, one * count);
+    return one * count;
 }
 
 /* The certificate that the client shows (RFC 8705). */
@@ -317,11 +260,17 @@ static void set_request(struct http_transfer *transfer, const struct http_reques
         add_header(transfer, must_format("Content-Type: %s", request->content_type));
         add_header(transfer, must_copy("Expect:"));
     }
-    add_header(transfer, must_copy("Accept: application/json"));
+    add_header(transfer, must_format("Accept: %s", request->receive != NULL
+                                                       ? "text/event-stream, application/json"
+                                                       : "application/json"));
+    transfer->receive = request->receive;
+    transfer->receiver = request->receiver;
     if (request->bearer != NULL)
         add_header(transfer, must_format("Authorization: Bearer %s", request->bearer));
     if (request->dpop_token != NULL)
         add_header(transfer, must_format("Authorization: DPoP %s", request->dpop_token));
+    if (request->max_time > 0)
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->max_time * 1000) + 1);
     for (size_t i = 0; i < sizeof request->headers / sizeof *request->headers; i++)
         if (request->headers[i] != NULL)
             add_header(transfer, must_copy(request->headers[i]));
@@ -383,6 +332,26 @@ struct http_transfer *http_start(struct http *http, const struct http_request *r
     return transfer;
 }
 
+/* What can pass: no connection, one that broke, a time that was up. Not a certificate. */
+static bool is_transient(CURLcode code) {
+    static const CURLcode transient[] = {CURLE_COULDNT_RESOLVE_HOST,
+                                         CURLE_COULDNT_RESOLVE_PROXY,
+                                         CURLE_COULDNT_CONNECT,
+                                         CURLE_OPERATION_TIMEDOUT,
+                                         CURLE_SSL_CONNECT_ERROR,
+                                         CURLE_GOT_NOTHING,
+                                         CURLE_SEND_ERROR,
+                                         CURLE_RECV_ERROR,
+                                         CURLE_PARTIAL_FILE,
+                                         CURLE_SEND_FAIL_REWIND,
+                                         CURLE_HTTP2,
+                                         CURLE_HTTP2_STREAM};
+    for (size_t i = 0; i < sizeof transient / sizeof *transient; i++)
+        if (transient[i] == code)
+            return true;
+    return false;
+}
+
 static void describe_failure(struct http_transfer *transfer, CURLcode code) {
     struct http_answer *answer = &transfer->answer;
     long sent = 0;
@@ -390,10 +359,15 @@ static void describe_failure(struct http_transfer *transfer, CURLcode code) {
     const char *why = transfer->message[0] != '\0' ? transfer->message : curl_easy_strerror(code);
     answer->outcome = sent > 0 || transfer->body_sent > 0 ? HTTP_UNKNOWN : HTTP_NOT_SENT;
     answer->exit_status = STATUS_UNAVAILABLE;
+    answer->transient = is_transient(code);
     if (transfer->too_large) {
         answer->exit_status = STATUS_PROTOCOL;
         snprintf(answer->why, sizeof answer->why, "%s: the answer is larger than %d MiB",
                  transfer->host, HTTP_ANSWER_LIMIT >> 20);
+    } else if (transfer->refused) {
+        answer->exit_status = STATUS_PROTOCOL;
+        snprintf(answer->why, sizeof answer->why, "%s: its stream was not understood",
+                 transfer->host);
     } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
         snprintf(answer->why, sizeof answer->why,
                  "%s: its certificate is not trusted (%s); --cacert or SSL_CERT_FILE names a CA",
@@ -419,7 +393,8 @@ static void finish_transfer(struct http *http, struct http_transfer *transfer, C
     if (code == CURLE_OK) {
         answer->outcome = HTTP_ANSWERED;
         if (answer->reason[0] == '\0')
-            snprintf(answer->reason, sizeof answer->reason, "%s", standard_reason(answer->status));
+            snprintf(answer->reason, sizeof answer->reason, "%s",
+                     http_standard_reason(answer->status));
         if (answer->body == NULL)
             answer->body = must_copy("");
     } else {

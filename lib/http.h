@@ -33,7 +33,7 @@ struct http_settings {
     {0, "connect-timeout", "SECONDS", OPTION_SECONDS, &(settings).connect_timeout, \
      "limit for connecting (10)"}, \
     {0, "max-time", "SECONDS", OPTION_SECONDS, &(settings).max_time, \
-     "limit for one whole request (60)"}
+     "limit for one whole request"}
 /* clang-format on */
 
 /* Nothing is opened or read until the first request. CAs: settings->cacert and no others; else
@@ -44,6 +44,9 @@ struct http *http_new(const struct http_settings *settings, const char *ca_file,
                       const char *ca_dir);
 void http_free(struct http *http);
 
+/* Takes bytes of a stream as they come. False ends the request. */
+typedef bool (*http_receiver)(void *receiver, const char *bytes, size_t size);
+
 struct http_request {
     const char *method;          /* GET or POST */
     const char *url;             /* of a trusted setting or discovery, never of a document */
@@ -53,6 +56,9 @@ struct http_request {
     const char *dpop_token;      /* for `Authorization: DPoP`, NULL for none */
     const char *user, *password; /* for Basic, NULL for none */
     const char *headers[4];      /* more header lines, up to a NULL */
+    double max_time;             /* seconds, instead of the client's; 0 for that */
+    http_receiver receive;       /* takes the body of a 200 with text/event-stream; NULL for none */
+    void *receiver;
 };
 
 /* What came of a request. */
@@ -66,12 +72,18 @@ struct http_answer {
     long status;
     char *body; /* with a 0 byte after the last; freed by http_answer_free */
     size_t size;
-    char reason[64];      /* the reason phrase, or the standard one where HTTP/2 sends none */
-    char why[400];        /* for the last two outcomes: what failed, on what host */
-    double retry_after;   /* seconds from now (RFC 9110 §10.2.3), -1 if not said */
+    char reason[64];    /* the reason phrase, or the standard one where HTTP/2 sends none */
+    char why[400];      /* for the last two outcomes: what failed, on what host */
+    bool transient;     /* for the last two: another try may help */
+    bool began;         /* a status line has come */
+    double retry_after; /* seconds from now (RFC 9110 §10.2.3, or retry-after-ms), -1 if not said */
+    bool retry_in_ms;   /* it was said by retry-after-ms, which is the finer */
+    double rate_reset;  /* seconds from now (x-ratelimit-reset-*, the longest), -1 if not said */
+    int should_retry;   /* x-should-retry: 1 true, 0 false, -1 not said */
+    char content_type[60];
     double date;          /* the Date header, seconds since 1970, -1 if not said */
     double received_at;   /* by our clock */
-    char request_id[80];  /* x-request-id, empty if none */
+    char request_id[80];  /* x-request-id and the like, empty if none */
     char dpop_nonce[300]; /* what the next DPoP proof must have (RFC 9449 §8), empty if not said */
 };
 

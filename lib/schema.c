@@ -126,7 +126,9 @@ static bool check_items(jv schema, jv value, const struct place *place, struct e
     jv items = json_get(schema, "items"), prefix = json_get(schema, "prefixItems");
     bool has_prefix = jv_get_kind(prefix) == JV_KIND_ARRAY;
     int fixed = has_prefix ? jv_array_length(jv_copy(prefix)) : 0;
-    bool unique = json_has(schema, "uniqueItems"), good = true;
+    jv wants_unique = json_get(schema, "uniqueItems");
+    bool unique = jv_get_kind(wants_unique) == JV_KIND_TRUE, good = true;
+    jv_free(wants_unique);
     jv_array_foreach(value, i, item) {
         struct place inner = {place->root, place->depth, place, NULL, i};
         jv rule = i < fixed ? jv_array_get(jv_copy(prefix), i) : jv_copy(items);
@@ -297,4 +299,57 @@ static bool check(jv schema, jv value, const struct place *outer, struct error *
 bool schema_allows(jv schema, jv value, struct error *error) {
     struct place root = {schema, 0, NULL, NULL, -1};
     return check(schema, value, &root, error);
+}
+
+/* The first keyword in the values of an array or object of schemas. */
+static const char *unchecked_among(jv schemas) {
+    const char *found = NULL;
+    if (jv_get_kind(schemas) == JV_KIND_ARRAY) {
+        jv_array_foreach(schemas, i, one) {
+            found = found != NULL ? found : schema_unchecked(one);
+            jv_free(one);
+        }
+    } else if (jv_get_kind(schemas) == JV_KIND_OBJECT) {
+        jv_object_foreach(schemas, key, one) {
+            found = found != NULL ? found : schema_unchecked(one);
+            jv_free(key);
+            jv_free(one);
+        }
+    }
+    jv_free(schemas);
+    return found;
+}
+
+const char *schema_unchecked(jv schema) {
+    static const char *const unchecked[] = {"patternProperties",
+                                            "dependentRequired",
+                                            "dependentSchemas",
+                                            "dependencies",
+                                            "if",
+                                            "contains",
+                                            "propertyNames",
+                                            "unevaluatedItems",
+                                            "$dynamicRef",
+                                            "$recursiveRef",
+                                            "unevaluatedProperties",
+                                            "$anchor"};
+    static const char *const single[] = {"items", "additionalProperties", "not"};
+    static const char *const many[] = {"properties",  "anyOf", "oneOf",      "allOf",
+                                       "prefixItems", "$defs", "definitions"};
+    const char *found = NULL, *reference = json_string(schema, "$ref");
+    if (jv_get_kind(schema) != JV_KIND_OBJECT)
+        return NULL;
+    for (size_t i = 0; i < sizeof unchecked / sizeof *unchecked; i++)
+        if (json_has(schema, unchecked[i]))
+            return unchecked[i];
+    if (reference != NULL && *reference != '#')
+        return "$ref to another document";
+    for (size_t i = 0; found == NULL && i < sizeof single / sizeof *single; i++) {
+        jv inner = json_get(schema, single[i]);
+        found = schema_unchecked(inner);
+        jv_free(inner);
+    }
+    for (size_t i = 0; found == NULL && i < sizeof many / sizeof *many; i++)
+        found = unchecked_among(json_get(schema, many[i]));
+    return found;
 }

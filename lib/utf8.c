@@ -39,12 +39,13 @@ bool utf8_plain(uint32_t c) {
     return !control && !steers;
 }
 
-void utf8_make_plain(char *text) {
+static void make_plain(char *text, bool lines) {
     size_t size = strlen(text), to = 0, length;
     for (size_t from = 0; from < size; from += length) {
         uint32_t character;
         length = utf8_decode(text + from, size - from, &character);
-        if (length > 0 && utf8_plain(character)) {
+        bool kept = lines && (character == '\n' || character == '\t');
+        if (length > 0 && (kept || utf8_plain(character))) {
             memmove(text + to, text + from, length);
             to += length;
         } else {
@@ -53,4 +54,12 @@ void utf8_make_plain(char *text) {
         }
     }
     text[to] = '\0';
+}
+
+void utf8_make_plain(char *text) {
+    make_plain(text, false);
+}
+
+void utf8_make_plain_text(char *text) {
+    make_plain(text, true);
 }

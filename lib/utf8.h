@@ -21,4 +21,7 @@ bool utf8_plain(uint32_t character);
 /* Replaces, in place, what is not UTF-8 or not utf8_plain by '?'. */
 void utf8_make_plain(char *text);
 
+/* The same for text of several lines: newlines and tabs stay. */
+void utf8_make_plain_text(char *text);
+
 #endif

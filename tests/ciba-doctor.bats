@@ -28,7 +28,7 @@ load helper
 CIBA_ISSUER=http://127.0.0.1:9/|69|FAIL issuer: 127.0.0.1
 CIBA_ISSUER=${good%/}|78|FAIL issuer: .*the two must be the same
 CIBA_CLIENT_SECRET=wrong|77|FAIL client: sandbox-client by client_secret_post is refused; check client id
-OPENAI_API_KEY=wrong|77|FAIL model: .*check OPENAI_API_KEY
+OPENAI_API_KEY=wrong|77|FAIL model: .*check the API key
 OPENAI_BASE_URL=http://127.0.0.1:9/v1|69|FAIL model: 127.0.0.1
 OPENAI_BASE_URL=http://example.com/v1|78|FAIL model: .*only https
 STOCK_API_URL=http://127.0.0.1:9/|69|FAIL stock API: 127.0.0.1

@@ -77,7 +77,7 @@ fi
 }
 
 @test "a model error: nothing is asked or bought, the status is not 0" {
-  echo '[{"path":"/v1/chat/completions","times":9,"status":500}]' > faults
+  echo '[{"path":"/v1/chat/completions","times":12,"status":500,"headers":{"retry-after-ms":"1"}}]' > faults
   sandbox --approve yes --delay 0 --faults faults
   run --separate-stderr buy 'Buy 3 stocks of Google'
   [ "$status" -eq 69 ]

@@ -173,7 +173,7 @@ END
     jq -n "[{path:\"/v1/chat/completions\"} + ($answer)]" > faults
     kill "$CIBA_SANDBOX_PID"
     sandbox --faults faults
-    run --separate-stderr llm-chat -n 'Hello'
+    run --separate-stderr llm-chat -n --retries 0 'Hello'
     echo "$answer: $status, $stderr"
     [ "$status" -eq "$expected" ]
     [[ $stderr == *"$words"* ]]
@@ -182,12 +182,12 @@ END
 {body:{choices:[]}}|76|no choices; is OPENAI_BASE_URL
 {body:{}}|76|no choices
 {body:{choices:[{}]}}|76|no choices
-{body:[1]}|76|is OPENAI_BASE_URL right
+{body:[1]}|76|is the server's address right
 {body:"<html>busy</html>"}|76|its answer is not JSON
 {body:""}|76|its answer is not JSON: empty
 {body:"{\"a\":1,\"a\":2}"}|76|same member twice
 {status:200,body:{error:{message:"overloaded"}}}|76|overloaded
-{status:401,body:{error:{message:"Incorrect API key",code:"invalid_api_key"}}}|77|Incorrect API key; check OPENAI_API_KEY
+{status:401,body:{error:{message:"Incorrect API key",code:"invalid_api_key"}}}|77|Incorrect API key; check the API key
 {status:403,body:"no"}|77|HTTP 403 Forbidden
 {status:404,body:{error:{message:"no such model",code:"model_not_found"}}}|78|no such model; check -m
 {status:404,body:{detail:"Not Found"}}|78|Not Found; check the model
@@ -232,7 +232,7 @@ END
   sandbox
   run llm-chat -nv --max-tokens 50 hello
   [ "$status" -eq 0 ]
-  [ "$(requests /v1/chat/completions '.body.max_completion_tokens')" == 50 ]
+  [ "$(requests /v1/chat/completions '.body.max_tokens')" == 50 ]
   [[ $output != *"$OPENAI_API_KEY"* ]]
   no grep -q "$OPENAI_API_KEY" requests
 }

@@ -6,6 +6,7 @@
  *   status   the status to answer with (200)
  *   headers  an object of header lines
  *   body     what to answer: a string goes out as it is, anything else as JSON
+ *   type     the Content-Type of a body that is a string (text/html)
  *   drop     true: close the connection without an answer
  *   after    true: handle the request first, and spoil its answer only */
 #include "sandbox.h"
@@ -35,7 +36,8 @@ static void apply(jv fault, struct sandbox_reply *reply) {
         /* The text is the array of faults', which lives as long as the sandbox. */
         reply->text = jv_string_value(body);
         reply->text_size = (size_t)jv_string_length_bytes(jv_copy(body));
-        reply->content_type = "text/html";
+        const char *type = json_string(fault, "type");
+        reply->content_type = type != NULL ? type : "text/html";
     }
     if (jv_get_kind(headers) == JV_KIND_OBJECT)
         reply->headers = jv_object_merge(reply->headers, jv_copy(headers));

@@ -97,6 +97,8 @@ static jv answer_user(const char *text, bool has_tools) {
         return message_with(NULL, calls_to_buy(text + 4));
     if (has_tools && strncmp(text, "call ", 5) == 0)
         return message_with(NULL, call_as_told(text + 5));
+    if (strncmp(text, "json ", 5) == 0)
+        return message_with(text + 5, jv_array());
     return message_with("I can buy shares for you: tell me how many, and of which company.",
                         jv_array());
 }
@@ -222,9 +224,62 @@ static jv completion(jv body, jv message) {
     return json_set(json_set(answer, "choices", JV_ARRAY(choice)), "usage", usage);
 }
 
+/* A message's text: its content, or the text parts of it; the caller frees. */
+static char *text_of(jv message) {
+    jv content = json_get(message, "content");
+    const char *words = json_value_string(content);
+    char *text = must_copy(words != NULL ? words : "");
+    if (jv_get_kind(content) == JV_KIND_ARRAY) {
+        jv_array_foreach(content, i, part) {
+            const char *piece = json_string(part, "text");
+            char *longer = must_format("%s%s", text, piece != NULL ? piece : "");
+            free(text);
+            text = longer;
+            jv_free(part);
+        }
+    }
+    jv_free(content);
+    return text;
+}
+
+/* "Do this then that": the step that is to be done, after as many requests for tools as there have
+ * been since the user spoke; the caller frees. NULL if all are done. */
+static char *step_to_do(jv messages) {
+    static const char between[] = " then ";
+    char *text = must_copy("");
+    int done = 0;
+    jv_array_foreach(messages, i, message) {
+        if (json_is(message, "role", "user")) {
+            free(text);
+            text = text_of(message);
+            done = 0;
+        }
+        done += json_has(message, "tool_calls");
+        jv_free(message);
+    }
+    char *from = text;
+    for (int i = 0; i < done && from != NULL; i++) {
+        from = strstr(from, between);
+        from = from != NULL ? from + strlen(between) : NULL;
+    }
+    char *end = from != NULL ? strstr(from, between) : NULL;
+    char *step = from == NULL  ? NULL
+                 : end == NULL ? must_copy(from)
+                               : must_format("%.*s", (int)(end - from), from);
+    free(text);
+    return step;
+}
+
 static bool key_matches(const struct sandbox *sandbox, const char *header) {
     return header != NULL && strncasecmp(header, "Bearer ", 7) == 0 &&
            same_secret(header + 7, sandbox->api_key);
+}
+
+static bool wants(jv object, const char *key) {
+    jv value = json_get(object, key);
+    bool wanted = jv_get_kind(value) == JV_KIND_TRUE;
+    jv_free(value);
+    return wanted;
 }
 
 void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
@@ -258,14 +313,18 @@ void model_complete(struct sandbox *sandbox, const struct sandbox_request *reque
         reply_openai_error(
             reply, 400, "invalid_request",
             "model and messages are needed, and a tool message for every tool call.");
-    } else if (asking >= 0) {
-        reply_json(reply, 200, completion(body, answer_results(messages, asking)));
     } else {
-        jv last = jv_array_get(jv_copy(messages), jv_array_length(jv_copy(messages)) - 1);
-        const char *text = json_string(last, "content");
-        jv message = answer_user(text != NULL ? text : "", json_has(body, "tools"));
-        reply_json(reply, 200, completion(body, message));
-        jv_free(last);
+        char *step = step_to_do(messages);
+        jv message = step != NULL ? answer_user(step, json_has(body, "tools"))
+                                  : answer_results(messages, asking);
+        jv answer = completion(body, message), options = json_get(body, "stream_options");
+        if (wants(body, "stream"))
+            model_stream(answer, wants(options, "include_usage"), reply);
+        else
+            reply_json(reply, 200, jv_copy(answer));
+        jv_free(answer);
+        jv_free(options);
+        free(step);
     }
     jv_free(messages);
     jv_free(body);

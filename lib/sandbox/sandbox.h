@@ -58,8 +58,9 @@ struct sandbox_request {
 struct sandbox_reply {
     int status;
     jv body;          /* JSON, or, if `text` is set, not used */
-    const char *text; /* static text instead of JSON */
+    const char *text; /* text instead of JSON, which lives longer than the reply, or is `made` */
     size_t text_size;
+    char *made;               /* freed with the reply; NULL for none */
     const char *content_type; /* NULL for application/json */
     jv headers;               /* an object of strings */
     bool drop;                /* close the connection without an answer */
@@ -118,12 +119,16 @@ void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
                 struct sandbox_reply *reply);
 void model_complete(struct sandbox *sandbox, const struct sandbox_request *request,
                     struct sandbox_reply *reply);
+void stock_portfolio(struct sandbox *sandbox, struct sandbox_reply *reply);
 void stock_order(struct sandbox *sandbox, const struct sandbox_request *request,
                  struct sandbox_reply *reply);
 void phone_show(struct sandbox *sandbox, struct sandbox_reply *reply);
 void phone_requests(struct sandbox *sandbox, struct sandbox_reply *reply);
 void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request,
                   struct sandbox_reply *reply);
+
+/* model_stream.c: the completion as Server-Sent Events, in many small deltas. */
+void model_stream(jv completion, bool with_usage, struct sandbox_reply *reply);
 
 /* ping.c: tells the client of the decisions that it has not been told of, if there is a notify_url.
  * Called without the lock, now and then. */

@@ -67,6 +67,8 @@ static void route(struct sandbox *sandbox, const struct sandbox_request *request
         broker_order(sandbox, request, reply);
     else if (strcmp(line, "GET /v2/orders:by_client_order_id") == 0)
         broker_find(sandbox, request, reply);
+    else if (strcmp(line, "GET /portfolio") == 0)
+        stock_portfolio(sandbox, reply);
     else if (strcmp(line, "GET /orders") == 0)
         reply_json(reply, 200, jv_copy(sandbox->orders));
     else if (strcmp(line, "GET /") == 0)
@@ -198,6 +200,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     enum MHD_Result result = reply.drop ? MHD_NO : send_reply(connection, &reply);
     jv_free(reply.body);
     jv_free(reply.headers);
+    free(reply.made);
     return result;
 }
 

@@ -115,3 +115,19 @@ void stock_order(struct sandbox *sandbox, const struct sandbox_request *request,
     jv_free(order);
     jv_free(claims);
 }
+
+/* What the orders have come to: {"GOOGL": 3}. It needs no token: it stands for a tool that only
+ * reads. */
+void stock_portfolio(struct sandbox *sandbox, struct sandbox_reply *reply) {
+    jv portfolio = jv_object();
+    jv_array_foreach(sandbox->orders, i, order) {
+        const char *ticker = json_string(order, "ticker");
+        double quantity = 0, before = 0;
+        if (ticker != NULL && json_number(order, "qty", &quantity)) {
+            json_number(portfolio, ticker, &before);
+            portfolio = json_set(portfolio, ticker, jv_number(before + quantity));
+        }
+        jv_free(order);
+    }
+    reply_json(reply, 200, portfolio);
+}

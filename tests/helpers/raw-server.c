@@ -2,12 +2,14 @@
  *
  *   send    answers every request with the bytes of FILE and closes
  *   drip    sends them a byte at a time, with a pause after each
+ *   bytes   the same without a pause, each in a packet of its own
  *   stall   sends them, and then nothing more
  *   flood   sends them, and then bytes without end
  *   reset   resets the connection when the request has come; FILE is not read
  *
  * It ends after two minutes at the latest. */
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,11 @@ static void serve(int connection) {
     if (strcmp(mode, "reset") == 0) {
         struct linger now = {1, 0};
         setsockopt(connection, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    } else if (strcmp(mode, "bytes") == 0) {
+        int now = 1;
+        setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &now, sizeof now);
+        for (size_t i = 0; i < content_size && put(connection, content + i, 1); i++)
+            continue;
     } else if (strcmp(mode, "drip") == 0) {
         for (size_t i = 0; i < content_size && put(connection, content + i, 1); i++)
             nanosleep(&(struct timespec){0, 100000000}, NULL);

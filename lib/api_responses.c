@@ -1,0 +1,277 @@
+/* OpenAI's Responses API, to and from the form of its chat completions. Items that have no place in
+ * that (reasoning) are kept in the message's member `responses`, and sent back as they came.
+ * Nothing is stored at the server. */
+#include "chat_api.h"
+
+#include "conversation.h"
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static jv typed(const char *type) {
+    return json_set_string(jv_object(), "type", type);
+}
+
+/* A part of a user's message. Invalid, and an error, if this API cannot say it. */
+static jv input_part(jv part, struct error *error) {
+    jv image = json_get(part, "image_url"), file = json_get(part, "file"), made = jv_invalid();
+    const char *text = json_string(part, "text"), *url = json_string(image, "url");
+    const char *type = json_string(part, "type");
+    if (text != NULL && json_is(part, "type", "text")) {
+        made = json_set_string(typed("input_text"), "text", text);
+    } else if (url != NULL) {
+        made = json_set_string(typed("input_image"), "image_url", url);
+        made = json_set_string(made, "detail", json_string(image, "detail"));
+    } else if (jv_get_kind(file) == JV_KIND_OBJECT) {
+        made = jv_object_merge(typed("input_file"), jv_copy(file));
+    } else {
+        fail(error, STATUS_INPUT, "a message has a part that this API cannot take: %.60s",
+             type != NULL ? type : "of no type");
+    }
+    jv_free(image);
+    jv_free(file);
+    return made;
+}
+
+/* A message's content for the request: text stays text. Invalid and an error. */
+static jv input_content(jv content, struct error *error) {
+    if (jv_get_kind(content) != JV_KIND_ARRAY)
+        return jv_get_kind(content) == JV_KIND_STRING ? jv_copy(content) : jv_string("");
+    jv parts = jv_array();
+    bool good = true;
+    jv_array_foreach(content, i, part) {
+        jv made = good ? input_part(part, error) : jv_invalid();
+        good = good && jv_is_valid(made);
+        if (good)
+            parts = jv_array_append(parts, made);
+        jv_free(part);
+    }
+    if (good)
+        return parts;
+    jv_free(parts);
+    return jv_invalid();
+}
+
+static jv function_call(jv tool_call) {
+    jv function = json_get(tool_call, "function");
+    jv item = json_set_string(typed("function_call"), "call_id", json_string(tool_call, "id"));
+    item = json_set_string(item, "name", json_string(function, "name"));
+    item = json_set_string(item, "arguments", json_string(function, "arguments"));
+    jv_free(function);
+    return item;
+}
+
+/* The items that the model's message was, or would have been. */
+static jv output_items(jv message) {
+    jv own = json_get(message, "responses"), items = jv_array();
+    if (jv_get_kind(own) == JV_KIND_ARRAY) {
+        jv_free(items);
+        return own;
+    }
+    jv_free(own);
+    jv content = json_get(message, "content"), calls = conversation_array(message, "tool_calls");
+    char *text = chat_api_text(content);
+    if (*text != '\0') {
+        jv item = json_set_string(jv_object(), "role", "assistant");
+        items = jv_array_append(items, json_set_string(item, "content", text));
+    }
+    jv_array_foreach(calls, i, call) {
+        items = jv_array_append(items, function_call(call));
+        jv_free(call);
+    }
+    free(text);
+    jv_free(content);
+    jv_free(calls);
+    return items;
+}
+
+/* The items of one message. Invalid and an error. */
+static jv message_items(jv message, struct error *error) {
+    if (json_is(message, "role", "assistant"))
+        return output_items(message);
+    jv content = json_get(message, "content"), item;
+    if (json_is(message, "role", "tool")) {
+        char *text = chat_api_text(content);
+        item = json_set_string(typed("function_call_output"), "call_id",
+                               json_string(message, "tool_call_id"));
+        item = json_set_string(item, "output", text);
+        free(text);
+    } else {
+        jv input = input_content(content, error);
+        item = jv_is_valid(input)
+                   ? json_set(json_set_string(jv_object(), "role", json_string(message, "role")),
+                              "content", input)
+                   : jv_invalid();
+    }
+    jv_free(content);
+    return jv_is_valid(item) ? JV_ARRAY(item) : jv_invalid();
+}
+
+static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
+    jv definitions = conversation_array(document, "tools"), tools = jv_array();
+    const char *choice = wishes->tool_choice;
+    jv_array_foreach(definitions, i, definition) {
+        jv function = json_get(definition, "function");
+        jv tool = jv_object_merge(typed("function"), function);
+        if (!json_has(tool, "strict"))
+            tool = json_set(tool, "strict", jv_false()); /* which is not its default */
+        tools = jv_array_append(tools, tool);
+        jv_free(definition);
+    }
+    jv_free(definitions);
+    if (jv_array_length(jv_copy(tools)) == 0) {
+        jv_free(tools);
+        return body;
+    }
+    body = json_set(body, "tools", tools);
+    if (wishes->one_call)
+        body = json_set(body, "parallel_tool_calls", jv_false());
+    if (choice == NULL)
+        return body;
+    bool named = strcmp(choice, "auto") != 0 && strcmp(choice, "none") != 0 &&
+                 strcmp(choice, "required") != 0;
+    return json_set(body, "tool_choice",
+                    named ? json_set_string(typed("function"), "name", choice) : jv_string(choice));
+}
+
+static jv request(const struct chat_wishes *wishes, jv document, struct error *error) {
+    jv body = json_set_string(jv_object(), "model", wishes->model), input = jv_array();
+    jv messages = conversation_array(document, "messages");
+    bool good = true;
+    jv_array_foreach(messages, i, message) {
+        jv items = good ? message_items(message, error) : jv_invalid();
+        good = good && jv_is_valid(items);
+        if (good)
+            input = jv_array_concat(input, items);
+        jv_free(message);
+    }
+    jv_free(messages);
+    body = json_set(body, "input", input);
+    body = json_set(body, "store", jv_false());
+    body = json_set(body, "include", JV_ARRAY(jv_string("reasoning.encrypted_content")));
+    if (wishes->stream)
+        body = json_set(body, "stream", jv_true());
+    if (jv_is_valid(wishes->schema)) {
+        jv format = json_set_string(typed("json_schema"), "name", "answer");
+        format = json_set(json_set(format, "schema", jv_copy(wishes->schema)), "strict", jv_true());
+        body = json_set(body, "text", json_set(jv_object(), "format", format));
+    }
+    body = add_tools(wishes, body, document);
+    if (good)
+        return body;
+    jv_free(body);
+    return jv_invalid();
+}
+
+/* Adds what of an item has a place in the message. Whether something else is in it is told. */
+static jv take_item(jv message, jv item, bool *more) {
+    if (json_is(item, "type", "message")) {
+        jv parts = conversation_array(item, "content"), text = json_get(message, "content");
+        if (jv_get_kind(text) != JV_KIND_STRING) {
+            jv_free(text);
+            text = jv_string("");
+        }
+        jv_array_foreach(parts, i, part) {
+            const char *words = json_string(part, "text");
+            text = jv_string_append_str(text, words != NULL ? words : "");
+            message = json_set_string(message, "refusal", json_string(part, "refusal"));
+            jv_free(part);
+        }
+        jv_free(parts);
+        return json_set(message, "content", text);
+    }
+    if (!json_is(item, "type", "function_call")) {
+        *more = true;
+        return message;
+    }
+    jv function = json_set_string(jv_object(), "name", json_string(item, "name"));
+    function = json_set_string(function, "arguments", json_string(item, "arguments"));
+    jv call = json_set_string(typed("function"), "id", json_string(item, "call_id"));
+    call = json_set(call, "function", function);
+    jv calls = jv_array_append(conversation_array(message, "tool_calls"), call);
+    return json_set(message, "tool_calls", calls);
+}
+
+static jv usage_of(jv own) {
+    static const char *const names[][2] = {{"input_tokens", "prompt_tokens"},
+                                           {"output_tokens", "completion_tokens"},
+                                           {"total_tokens", "total_tokens"},
+                                           {"input_tokens_details", "prompt_tokens_details"},
+                                           {"output_tokens_details", "completion_tokens_details"}};
+    jv usage = jv_object();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (json_has(own, names[i][0]))
+            usage = json_set(usage, names[i][1], json_get(own, names[i][0]));
+    return usage;
+}
+
+static const char *finish_of(jv body, jv message) {
+    jv details = json_get(body, "incomplete_details");
+    const char *finish = json_is(body, "status", "completed")
+                             ? (json_has(message, "tool_calls") ? "tool_calls" : "stop")
+                         : json_is(details, "reason", "content_filter") ? "content_filter"
+                         : json_is(body, "status", "incomplete")        ? "length"
+                                                                        : NULL;
+    jv_free(details);
+    return finish;
+}
+
+static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
+    jv items = json_get(body, "output"), own = json_get(body, "usage");
+    bool more = false, good = jv_get_kind(items) == JV_KIND_ARRAY;
+    if (good) {
+        jv message = json_set_string(jv_object(), "role", "assistant");
+        message = json_set(message, "content", jv_null());
+        jv_array_foreach(items, i, item) {
+            message = take_item(message, item, &more);
+            jv_free(item);
+        }
+        if (more)
+            message = json_set(message, "responses", jv_copy(items));
+        reply->message = message;
+        reply->usage = jv_is_valid(own) ? usage_of(own) : jv_invalid();
+        reply->finish = finish_of(body, message);
+    } else {
+        fail(error, STATUS_PROTOCOL,
+             "the model's answer has no output; has the server at OPENAI_BASE_URL the Responses "
+             "API?");
+    }
+    jv_free(items);
+    jv_free(own);
+    return good;
+}
+
+/* The last event has the whole answer; those before it only have its text to show. */
+static void take_event(struct chat_stream *stream, const char *event, jv data) {
+    const char *type = json_string(data, "type"), *name = type != NULL ? type : event;
+    jv response = json_get(data, "response");
+    if (strcmp(name, "response.output_text.delta") == 0) {
+        chat_api_show(stream, json_string(data, "delta"));
+    } else if (strcmp(name, "response.completed") == 0 ||
+               strcmp(name, "response.incomplete") == 0) {
+        jv_free(stream->body);
+        stream->body = jv_copy(response);
+        stream->finished = true;
+    } else if (strcmp(name, "response.failed") == 0) {
+        jv_free(stream->failure);
+        stream->failure = jv_copy(response);
+    }
+    jv_free(response);
+}
+
+const struct chat_api chat_api_responses = {
+    .name = "responses",
+    .base_url = "https://api.openai.com/v1",
+    .base_name = "OPENAI_BASE_URL",
+    .key_name = "OPENAI_API_KEY",
+    .model_name = "OPENAI_MODEL",
+    .default_model = "gpt-4o-mini",
+    .path = "/responses",
+    .key_header = "Authorization: Bearer ",
+    .max_tokens_name = "max_output_tokens",
+    .other_name = "max_output_tokens",
+    .request = request,
+    .read = read_answer,
+    .event = take_event,
+};

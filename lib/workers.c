@@ -1,0 +1,273 @@
+#include "workers.h"
+
+#include "documents.h"
+#include "durable.h"
+#include "json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What stands before a document on its way to a worker, and before an outcome on its way back. */
+struct frame {
+    uint64_t size; /* bytes that follow */
+    int64_t status;
+};
+
+/* The place of a document between its being read and its outcome's being written. */
+struct place {
+    char *outcome; /* NULL while it is under way */
+    size_t size;
+    bool done;
+};
+
+struct worker {
+    pid_t process;
+    int to, from;
+    size_t place; /* of the document it has, by number */
+    bool busy;
+};
+
+struct crew {
+    struct worker *workers;
+    size_t count, busy;
+    struct place *places;     /* a ring: of the document number n at n % room */
+    size_t room, first, next; /* `first` is the oldest that is held, `next` the next to be read */
+    bool unordered, writable;
+    int status;
+};
+
+static bool read_all(int fd, void *bytes, size_t size) {
+    char *to = bytes;
+    while (size > 0) {
+        ssize_t got = read(fd, to, size);
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return false;
+        to += got > 0 ? got : 0;
+        size -= got > 0 ? (size_t)got : 0;
+    }
+    return true;
+}
+
+/* A frame and what follows it; the caller frees that. NULL at the end. */
+static char *read_frame(int fd, struct frame *frame) {
+    if (!read_all(fd, frame, sizeof *frame))
+        return NULL;
+    char *bytes = must_alloc(frame->size + 1);
+    if (read_all(fd, bytes, frame->size))
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+static bool write_frame(int fd, const char *bytes, size_t size, int status) {
+    struct frame frame = {size, status};
+    return durable_write_all(fd, (const char *)&frame, sizeof frame) &&
+           durable_write_all(fd, bytes, size);
+}
+
+/* The life of a worker. */
+_Noreturn static void work(filter_step step, void *context, int from, int to) {
+    struct frame frame;
+    char *text;
+    while ((text = read_frame(from, &frame)) != NULL) {
+        struct error error;
+        jv document;
+        int status = STATUS_DONE;
+        size_t size = 0;
+        char *output = NULL;
+        output_keep(&output, &size);
+        if (json_parse(text, frame.size, &document, &error)) {
+            filter_do(step, context, document, &status);
+        } else {
+            complain(NULL, "%s", error.text);
+            status = error.status;
+        }
+        output_keep(NULL, NULL);
+        if (!write_frame(to, output != NULL ? output : "", size, status))
+            _exit(STATUS_IO);
+        free(output);
+        free(text);
+    }
+    _exit(STATUS_DONE);
+}
+
+static bool hire(struct worker *worker, filter_step step, void *context) {
+    int to[2], from[2];
+    if (pipe(to) != 0)
+        return false;
+    if (pipe(from) != 0)
+        return close(to[0]), close(to[1]), false;
+    for (int i = 0; i < 2; i++) {
+        fcntl(to[i], F_SETFD, FD_CLOEXEC);
+        fcntl(from[i], F_SETFD, FD_CLOEXEC);
+    }
+    worker->process = fork();
+    if (worker->process == 0) {
+        close(to[1]);
+        close(from[0]);
+        work(step, context, to[0], from[1]);
+    }
+    close(to[0]);
+    close(from[1]);
+    worker->to = to[1];
+    worker->from = from[0];
+    worker->busy = false;
+    return worker->process > 0;
+}
+
+static void dismiss(struct worker *worker) {
+    if (worker->process <= 0)
+        return;
+    close(worker->to);
+    close(worker->from);
+    while (waitpid(worker->process, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    worker->process = 0;
+}
+
+static void put_out(struct crew *crew, struct place *place) {
+    struct error error;
+    if (crew->writable && place->size > 0 && !output_write(place->outcome, place->size, &error)) {
+        complain("stdout", "%s", error.text);
+        crew->status = status_worse(crew->status, error.status);
+        crew->writable = false;
+    }
+    free(place->outcome);
+    place->outcome = NULL;
+    place->size = 0;
+}
+
+/* What is finished goes out, and its place is free. */
+static void put_out_finished(struct crew *crew) {
+    for (size_t i = crew->first; crew->unordered && i < crew->next; i++)
+        if (crew->places[i % crew->room].done)
+            put_out(crew, &crew->places[i % crew->room]);
+    while (crew->first < crew->next && crew->places[crew->first % crew->room].done)
+        put_out(crew, &crew->places[crew->first++ % crew->room]);
+}
+
+static bool has_room(const struct crew *crew) {
+    return crew->writable && crew->busy < crew->count && crew->next - crew->first < crew->room;
+}
+
+static struct worker *idle_worker(const struct crew *crew) {
+    for (size_t i = 0; i < crew->count; i++)
+        if (!crew->workers[i].busy)
+            return &crew->workers[i];
+    return NULL;
+}
+
+/* Gives a document to a worker that has none; the crew has room. Takes the document. */
+static void assign(struct crew *crew, filter_step step, void *context, jv document) {
+    struct worker *worker = idle_worker(crew);
+    char *text = json_text(document);
+    jv_free(document);
+    crew->places[crew->next % crew->room] = (struct place){NULL, 0, false};
+    worker->place = crew->next++;
+    bool there = worker->process > 0 || hire(worker, step, context);
+    if (there && write_frame(worker->to, text, strlen(text), 0)) {
+        worker->busy = true;
+        crew->busy++;
+    } else {
+        complain(NULL, "no process for a document: %s; it is written as it was", strerror(errno));
+        crew->status = status_worse(crew->status, STATUS_INTERNAL);
+        crew->places[worker->place % crew->room] =
+            (struct place){must_format("%s\n", text), strlen(text) + 1, true};
+        dismiss(worker);
+    }
+    free(text);
+}
+
+/* Takes a worker's outcome. */
+static void collect(struct crew *crew, struct worker *worker) {
+    struct frame frame;
+    struct place *place = &crew->places[worker->place % crew->room];
+    char *outcome = read_frame(worker->from, &frame);
+    worker->busy = false;
+    crew->busy--;
+    if (outcome != NULL) {
+        *place = (struct place){outcome, frame.size, true};
+        crew->status = status_worse(crew->status, (int)frame.status);
+    } else {
+        complain(NULL, "the work on document %zu ended in a crash; its outcome is lost",
+                 worker->place + 1);
+        crew->status = status_worse(crew->status, STATUS_INTERNAL);
+        place->done = true;
+        dismiss(worker);
+    }
+}
+
+/* Waits for an outcome, or for stdin if `reading`. Whether there is something to read. */
+static bool wait_for_something(struct crew *crew, bool reading) {
+    struct pollfd *watched = must_alloc((crew->count + 1) * sizeof *watched);
+    watched[0] = (struct pollfd){reading ? STDIN_FILENO : -1, POLLIN, 0};
+    for (size_t i = 0; i < crew->count; i++)
+        watched[i + 1] =
+            (struct pollfd){crew->workers[i].busy ? crew->workers[i].from : -1, POLLIN, 0};
+    while (poll(watched, crew->count + 1, -1) < 0 && errno == EINTR)
+        continue;
+    for (size_t i = 0; i < crew->count; i++)
+        if (watched[i + 1].revents != 0)
+            collect(crew, &crew->workers[i]);
+    bool readable = watched[0].revents != 0;
+    free(watched);
+    return readable;
+}
+
+/* Reads and assigns while there is room and something has been read. Whether more may come. */
+static bool take_documents(struct crew *crew, struct document_reader *reader, filter_step step,
+                           void *context, bool readable) {
+    struct error error;
+    jv document;
+    while (has_room(crew)) {
+        enum document_event event = document_next(reader, &document, &error);
+        if (event == DOCUMENT_END)
+            return false;
+        if (event == DOCUMENT_READY) {
+            assign(crew, step, context, document);
+            continue;
+        }
+        if (event == DOCUMENT_MORE && !readable)
+            return true;
+        readable = false;
+        if (event == DOCUMENT_BAD || !document_reader_fill(reader, &error)) {
+            complain("stdin", "%s", error.text);
+            crew->status = status_worse(crew->status, error.status);
+        }
+    }
+    return true;
+}
+
+int workers_run(filter_step step, void *context, const struct filter_jobs *jobs) {
+    size_t count = (size_t)(jobs->count < FILTER_JOBS_LIMIT ? jobs->count : FILTER_JOBS_LIMIT);
+    struct crew crew = {.count = count,
+                        .room = 4 * count,
+                        .unordered = jobs->unordered,
+                        .writable = true,
+                        .status = STATUS_DONE};
+    crew.workers = must_alloc(crew.count * sizeof *crew.workers);
+    crew.places = must_alloc(crew.room * sizeof *crew.places);
+    struct document_reader *reader = document_reader_new(STDIN_FILENO);
+    bool reading = true, readable = false;
+    while ((reading && crew.writable) || crew.busy > 0) {
+        if (reading)
+            reading = take_documents(&crew, reader, step, context, readable);
+        put_out_finished(&crew);
+        if (crew.busy > 0 || (reading && has_room(&crew)))
+            readable = wait_for_something(&crew, reading && has_room(&crew));
+        put_out_finished(&crew);
+    }
+    for (size_t i = 0; i < crew.count; i++)
+        dismiss(&crew.workers[i]);
+    document_reader_free(reader);
+    free(crew.workers);
+    free(crew.places);
+    return crew.status;
+}
