@@ -245,7 +245,7 @@ static bool get_answer(struct asking *asking, jv *answer, struct error *error) {
         bool again = false;
         if (!adapted && error->status == STATUS_PROTOCOL)
             again = adapted = adapt(&asking->body, try.said);
-        else if (try.passes && !shown && tries < asking->settings->retries)
+        if (!again && try.passes && !shown && tries < asking->settings->retries)
             again = wait_for_next(asking, &try, tries++, error);
         jv_free(try.said);
         if (!again)

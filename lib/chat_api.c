@@ -98,24 +98,39 @@ static jv first_choice(jv body) {
     return first;
 }
 
-/* The index was of the stream, and is not of the message. */
-static jv without_indices(jv message) {
-    jv calls = conversation_array(message, "tool_calls"), bare = jv_array();
+static bool is_empty(jv value) {
+    return jv_get_kind(value) == JV_KIND_NULL ||
+           (jv_get_kind(value) == JV_KIND_ARRAY && jv_array_length(jv_copy(value)) == 0);
+}
+
+/* The message, the same whether it came as a stream or whole: without members that say nothing, and
+ * the index that tool calls have in a stream. Takes it. */
+static jv plain_message(jv message) {
+    if (jv_get_kind(message) != JV_KIND_OBJECT)
+        return message;
+    jv plain = jv_object(), calls = conversation_array(message, "tool_calls"), bare = jv_array();
+    jv_object_foreach(message, key, value) {
+        const char *name = jv_string_value(key);
+        if (strcmp(name, "content") == 0 || !is_empty(value))
+            plain = json_set(plain, name, jv_copy(value));
+        jv_free(key);
+        jv_free(value);
+    }
     jv_array_foreach(calls, i, call) {
         bare = jv_array_append(bare, json_delete(call, "index"));
     }
-    jv_free(calls);
-    bool any = jv_array_length(jv_copy(bare)) > 0;
-    if (any)
-        return json_set(message, "tool_calls", bare);
+    if (!is_empty(bare))
+        plain = json_set(plain, "tool_calls", jv_copy(bare));
     jv_free(bare);
-    return message;
+    jv_free(calls);
+    jv_free(message);
+    return plain;
 }
 
 static bool openai_read(jv body, struct chat_reply *reply, struct error *error) {
     static const char *const finishes[] = {"stop", "length", "tool_calls", "content_filter"};
     jv choice = first_choice(body);
-    reply->message = without_indices(json_get(choice, "message"));
+    reply->message = plain_message(json_get(choice, "message"));
     reply->usage = json_get(body, "usage");
     for (size_t i = 0; i < sizeof finishes / sizeof *finishes; i++)
         if (json_is(choice, "finish_reason", finishes[i]))

@@ -98,7 +98,17 @@ _Noreturn static void work(filter_step step, void *context, int from, int to) {
     _exit(STATUS_DONE);
 }
 
-static bool hire(struct worker *worker, filter_step step, void *context) {
+/* A worker has no copy of what leads to the others: it would keep their stdin open. */
+static void close_ends_of(const struct crew *crew) {
+    for (size_t i = 0; i < crew->count; i++) {
+        if (crew->workers[i].process > 0) {
+            close(crew->workers[i].to);
+            close(crew->workers[i].from);
+        }
+    }
+}
+
+static bool hire(const struct crew *crew, struct worker *worker, filter_step step, void *context) {
     int to[2], from[2];
     if (pipe(to) != 0)
         return false;
@@ -110,6 +120,7 @@ static bool hire(struct worker *worker, filter_step step, void *context) {
     }
     worker->process = fork();
     if (worker->process == 0) {
+        close_ends_of(crew);
         close(to[1]);
         close(from[0]);
         work(step, context, to[0], from[1]);
@@ -171,7 +182,7 @@ static void assign(struct crew *crew, filter_step step, void *context, jv docume
     jv_free(document);
     crew->places[crew->next % crew->room] = (struct place){NULL, 0, false};
     worker->place = crew->next++;
-    bool there = worker->process > 0 || hire(worker, step, context);
+    bool there = worker->process > 0 || hire(crew, worker, step, context);
     if (there && write_frame(worker->to, text, strlen(text), 0)) {
         worker->busy = true;
         crew->busy++;

@@ -181,3 +181,25 @@ step_of() {
   run --separate-stderr "$examples/three-tools" 'Buy 3 stocks of Google'
   [ "$status" -eq 1 ]
 }
+
+@test "agent-loop: steps until the model calls no more tools; what reads runs at once, buy after a yes" {
+  sandbox --approve yes --delay 0
+  run --separate-stderr "$examples/agent-loop" 'call portfolio {} then buy 2 stocks of Apple then call portfolio {}'
+  echo "$output $stderr"
+  [ "$status" -eq 0 ]
+  [ "$output" == 'The tool says: {"AAPL":2}' ]
+  [ "$(count /bc-authorize)" -eq 1 ]
+  [ "$(count /portfolio)" -eq 2 ]
+  [ "$(orders)" == '[{"ticker":"AAPL","qty":2}]' ]
+  run --separate-stderr "$examples/agent-loop" --max-steps 1 'call portfolio {} then call portfolio {} then call portfolio {}'
+  [ "$status" -eq 75 ]
+  holds '.calls | length == 2'
+}
+
+@test "agent-loop: a no ends the step, the model is told, and nothing is bought" {
+  sandbox --approve no --delay 0
+  run --separate-stderr "$examples/agent-loop" 'buy 2 stocks of Apple then call portfolio {}'
+  [ "$status" -eq 1 ]
+  [ "$output" == 'The tool says: {}' ]
+  [ "$(orders)" == '[]' ]
+}

@@ -7,6 +7,7 @@ common_setup() {
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
   unset AUTH0_DOMAIN AUTH0_CLIENT_ID AUTH0_CLIENT_SECRET CREDENTIALS_DIRECTORY
   unset APCA_API_BASE_URL APCA_API_KEY_ID APCA_API_SECRET_KEY
+  unset LLM_API ANTHROPIC_API_KEY ANTHROPIC_BASE_URL ANTHROPIC_MODEL
   unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL STOCK_API_URL SSL_CERT_FILE SSL_CERT_DIR
   started=()
 }
@@ -85,6 +86,27 @@ a_call() {
 # The same, approved by the sandbox's user.
 an_approved_call() {
   a_call "$@" | ciba-authorize -m 'Buy \(.qty) \(.ticker)' | ciba-poll
+}
+
+# For the setup_file of tests that talk to software from npm: installs it, once, and puts its Node first.
+# $peers_missing says why not.
+peers_setup() {
+  export peers_missing=""
+  command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
+  [ -z "$peers_missing" ] || return 0
+  local peers=$BATS_TEST_DIRNAME/peers
+  (
+    flock 9
+    [ ! -d "$peers/node_modules/openai" ] || exit 0
+    npm ci --prefix "$peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
+      cat "$BATS_FILE_TMPDIR/npm.log"
+      echo "npm could not install the peers; is the package registry reached?"
+      exit 1
+    }
+  ) 9> "$peers/.lock" || return 1
+  # The Node that oidc-provider asks for comes with it, where the system's is older.
+  local modern=("$peers"/node_modules/node-linux-*/bin/node)
+  [ ! -x "${modern[0]}" ] || PATH=${modern[0]%/node}:$PATH
 }
 
 # Fails where the command succeeds; bats itself does not look at `! command`.

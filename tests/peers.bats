@@ -62,19 +62,8 @@ END
 }
 
 setup_file() {
-  export peers_missing=""
-  command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
+  peers_setup
   [ -z "$peers_missing" ] || return 0
-  if [ ! -d "$BATS_TEST_DIRNAME/peers/node_modules" ]; then
-    npm ci --prefix "$BATS_TEST_DIRNAME/peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
-      cat "$BATS_FILE_TMPDIR/npm.log"
-      echo "npm could not install oidc-provider; is the package registry reached?"
-      return 1
-    }
-  fi
-  # The Node that oidc-provider asks for comes with it, where the system's is older.
-  local modern=("$BATS_TEST_DIRNAME"/peers/node_modules/node-linux-*/bin/node)
-  [ ! -x "${modern[0]}" ] || PATH=${modern[0]%/node}:$PATH
   cd "$BATS_FILE_TMPDIR" || return 1
   make_keys
   start_nginx
