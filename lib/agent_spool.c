@@ -149,10 +149,7 @@ struct agent_spool_entry *agent_spool_entries(const struct agent_spool *spool, c
             !S_ISREG(facts.st_mode))
             continue;
         if (*count == room) {
-            struct agent_spool_entry *grown = realloc(entries, (room *= 2) * sizeof *grown);
-            if (grown == NULL)
-                out_of_memory();
-            entries = grown;
+            entries = must_grow(entries, (room *= 2) * sizeof *entries);
         }
         double due = (double)facts.st_mtim.tv_sec + (double)facts.st_mtim.tv_nsec / 1e9;
         entries[(*count)++] = (struct agent_spool_entry){must_copy(entry->d_name), due};

@@ -28,10 +28,7 @@ const char *config_keep(char *text) {
 }
 
 static void add_setting(const char *name, size_t name_size, char *value) {
-    char **grown = realloc(file_settings, (file_settings_count + 2) * sizeof *grown);
-    if (grown == NULL)
-        out_of_memory();
-    file_settings = grown;
+    file_settings = must_grow(file_settings, (file_settings_count + 2) * sizeof *file_settings);
     file_settings[file_settings_count++] = must_format("%.*s", (int)name_size, name);
     file_settings[file_settings_count++] = value;
 }
@@ -141,10 +138,7 @@ char *config_read_descriptor(int fd, const char *path, unsigned long limit, unsi
             break;
         used += (size_t)got;
         if (used == room) {
-            char *grown = realloc(text, (room *= 2) + 1);
-            if (grown == NULL)
-                out_of_memory();
-            text = grown;
+            text = must_grow(text, (room *= 2) + 1);
         }
     }
     text[used] = '\0';

@@ -43,10 +43,7 @@ bool document_reader_fill(struct document_reader *reader, struct error *error) {
     }
     if (reader->room - reader->end < READ_SIZE) {
         reader->room = 2 * reader->room + READ_SIZE;
-        char *grown = realloc(reader->buffer, reader->room);
-        if (grown == NULL)
-            out_of_memory();
-        reader->buffer = grown;
+        reader->buffer = must_grow(reader->buffer, reader->room);
     }
     ssize_t got;
     do
@@ -158,16 +155,12 @@ void output_keep(char **text, size_t *size) {
 }
 
 bool output_write(const char *text, unsigned long size, struct error *error) {
-    if (kept_text != NULL && size > 0) {
-        char *grown = realloc(*kept_text, *kept_size + size);
-        if (grown == NULL)
-            out_of_memory();
-        memcpy(grown + *kept_size, text, size);
-        *kept_text = grown;
+    if (kept_text != NULL) {
+        *kept_text = must_grow(*kept_text, *kept_size + size + 1);
+        memcpy(*kept_text + *kept_size, text, size);
         *kept_size += size;
-    }
-    if (kept_text != NULL)
         return true;
+    }
     return durable_write_all(STDOUT_FILENO, text, size) ||
            fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
 }

@@ -107,6 +107,13 @@ void *must_alloc(unsigned long bytes) {
     return memory;
 }
 
+void *must_grow(void *memory, unsigned long bytes) {
+    void *grown = realloc(memory, bytes);
+    if (grown == NULL)
+        out_of_memory();
+    return grown;
+}
+
 char *must_copy(const char *text) {
     char *copy = strdup(text);
     if (copy == NULL)

@@ -56,8 +56,9 @@ void verbose_on(void);
 /* Ends the process with status 70 and a message: for allocations that cannot fail sensibly. */
 _Noreturn void out_of_memory(void);
 
-/* malloc, strdup and printf-to-memory that do not return NULL. The caller frees. */
+/* malloc, realloc, strdup and printf-to-memory that do not return NULL. The caller frees. */
 void *must_alloc(unsigned long bytes);
+void *must_grow(void *memory, unsigned long bytes);
 char *must_copy(const char *text);
 char *must_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -13,10 +13,7 @@ static void swap(struct heap *heap, size_t a, size_t b) {
 void heap_push(struct heap *heap, struct heap_item *item) {
     if (heap->count == heap->room) {
         heap->room = 2 * heap->room + 16;
-        struct heap_item **grown = realloc(heap->items, heap->room * sizeof *grown);
-        if (grown == NULL)
-            out_of_memory();
-        heap->items = grown;
+        heap->items = must_grow(heap->items, heap->room * sizeof *heap->items);
     }
     size_t at = heap->count++;
     heap->items[at] = item;

@@ -15,10 +15,7 @@ struct output {
 static void put(struct output *out, const char *text, size_t size) {
     if (out->size + size + 1 > out->room) {
         out->room = 2 * (out->size + size + 1);
-        char *grown = realloc(out->text, out->room);
-        if (grown == NULL)
-            out_of_memory();
-        out->text = grown;
+        out->text = must_grow(out->text, out->room);
     }
     memcpy(out->text + out->size, text, size);
     out->size += size;

@@ -113,10 +113,7 @@ static pid_t start(const struct process *process, struct ends *ends, struct erro
 static bool take_output(int from, struct process_end *end, size_t limit, size_t *room) {
     if (*room - end->output_size < 4096) {
         *room = 2 * *room + 8192;
-        char *grown = realloc(end->output, *room + 1);
-        if (grown == NULL)
-            out_of_memory();
-        end->output = grown;
+        end->output = must_grow(end->output, *room + 1);
     }
     ssize_t got = read(from, end->output + end->output_size, *room - end->output_size);
     if (got < 0) {

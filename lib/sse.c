@@ -11,10 +11,7 @@ static bool add(struct sse_text *text, const char *bytes, size_t size) {
         return false;
     if (text->size + size + 1 > text->room) {
         text->room = 2 * (text->size + size) + 256;
-        char *grown = realloc(text->text, text->room);
-        if (grown == NULL)
-            out_of_memory();
-        text->text = grown;
+        text->text = must_grow(text->text, text->room);
     }
     if (size > 0)
         memcpy(text->text + text->size, bytes, size);

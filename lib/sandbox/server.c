@@ -151,10 +151,7 @@ static enum MHD_Result receive(struct arrival *arrival, const char *data, size_t
     } else {
         if (arrival->size + *size + 1 > arrival->room) {
             arrival->room = 2 * (arrival->size + *size) + 1;
-            char *grown = realloc(arrival->body, arrival->room);
-            if (grown == NULL)
-                out_of_memory();
-            arrival->body = grown;
+            arrival->body = must_grow(arrival->body, arrival->room);
         }
         memcpy(arrival->body + arrival->size, data, *size);
         arrival->size += *size;
