@@ -78,7 +78,7 @@ $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 	@mkdir -p $(@D)
 	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name libs -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # What the build, the demo and the tests need. sudo is used only by who is not root.
 APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev \
@@ -124,7 +124,7 @@ test:
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) $(wildcard tests/bench/*) tests/torture/run .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) $(wildcard tests/bench/*) tests/torture/run lib/static/build .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(filter-out %.md,$(SCRIPTS))
@@ -144,6 +144,42 @@ asan:
 valgrind: all $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" UNDER_VALGRIND=1 bats tests/flow.bats
 
+# Fully static commands, with a slim libcurl and libjq of their own (lib/static), and what release tarballs carry:
+# dist/ciba-tools-VERSION-ARCH.tar.gz, the same bytes from the same source.
+STATIC = $(BUILD)/static
+APT_STATIC = libnghttp2-dev zlib1g-dev autoconf automake libtool bison flex dpkg-dev xz-utils
+STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
+STATIC_MAKE = $(MAKE) --no-print-directory BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
+	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
+	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a' \
+	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=.' \
+	LDFLAGS='-static-pie -Wl,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
+
+deps-static:
+	@$(call apt_install,$(APT_STATIC))
+
+static: deps-static
+	lib/static/build $(STATIC)/libs
+	@$(STATIC_MAKE) $(STATIC_FILTERS)
+	strip --remove-section=.comment $(STATIC_FILTERS)
+
+# What differs there: libraries, certificates, names of hosts.
+test-static: static
+	@$(MAKE) --no-print-directory all $(HELPERS)
+	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(STATIC):$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" \
+		bats $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats
+
+RELEASE = ciba-tools-$(VERSION)-$(shell uname -m)
+release: static
+	@rm -rf $(STATIC)/$(RELEASE)
+	@$(MAKE) --no-print-directory install DESTDIR=$(STATIC)/$(RELEASE) PREFIX= COMMANDS='$(FILTERS)' BUILD=$(STATIC) \
+		INSTALL_NEEDS= >/dev/null
+	cp -r LICENSE README.md examples $(STATIC)/$(RELEASE)
+	@mkdir -p dist
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -C $(STATIC) -c $(RELEASE) | \
+		gzip -n9 > dist/$(RELEASE).tar.gz
+	@sha256sum dist/$(RELEASE).tar.gz
+
 # Everything that can go wrong at any call of the flow, one after the other; EVERY=10 tries a tenth.
 EVERY = 1
 $(BUILD)/tests/faults.so: tests/torture/faults.c
@@ -156,7 +192,8 @@ torture: all $(BUILD)/tests/faults.so
 bench: all $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
-install: all
+INSTALL_NEEDS = all
+install: $(INSTALL_NEEDS)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(COMMANDS:%=$(BUILD)/%) $(DESTDIR)$(BINDIR)
 	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/; done
@@ -219,5 +256,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind torture bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind torture static test-static deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

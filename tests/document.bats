@@ -14,7 +14,8 @@ each_filter() {
   done
 }
 
-came_through() { [ "$status" -eq 0 ] && [ "$output" == "$expected" ]; }
+# jq 1.7 writes the E of an exponent large.
+came_through() { [ "$status" -eq 0 ] && [ "$(sed -E 's/([0-9])E/\1e/g' <<< "$output")" == "$expected" ]; }
 was_refused() { [ "$status" -eq 65 ] && [ -z "$output" ] && [[ $stderr == *"$reason"* ]]; }
 went_on() { [ "$status" -eq 65 ] && [ "$output" == "$expected" ] && [[ $stderr == *"$reason"* ]]; }
 
@@ -34,7 +35,7 @@ went_on() { [ "$status" -eq 65 ] && [ "$output" == "$expected" ] && [[ $stderr =
 }
 
 @test "a number that the jq library would round is refused, or kept to the digit" {
-  if [[ $(jq -c . <<< 9007199254740993) == 9007199254740993 ]]; then
+  if nowhere && llm-chat <<< '{"n":9007199254740993}' > /dev/null 2>&1; then
     expected='{"n":9007199254740993}'
     each_filter came_through <<< "$expected"
   else

@@ -77,7 +77,7 @@ step_of() {
 }
 
 @test "cron-agent: neither a provider nor a model that is away loses anything" {
-  echo '[{"path":"/v1/chat/completions","skip":1,"status":503}]' > faults
+  echo '[{"path":"/v1/chat/completions","skip":1,"times":6,"status":503,"headers":{"retry-after-ms":"1"}}]' > faults
   sandbox --approve yes --delay 0 --faults faults
   "$examples/cron-agent" agent 'Buy 3 stocks of Google'
   [[ $(agent-spool list agent) == *"llm-chat: exit status 69"*503* ]] # bought, and the model not told yet
@@ -96,7 +96,7 @@ step_of() {
 @test "the systemd units are sound, and their credentials have the names that the commands look for" {
   local name
   while read -r name; do
-    grep -q "\"$name\"" "${BATS_TEST_DIRNAME%/tests*}"/lib/client.c "${BATS_TEST_DIRNAME%/tests*}"/cmd/llm-chat.c
+    grep -q "\"$name\"" "${BATS_TEST_DIRNAME%/tests*}"/lib/client.c "${BATS_TEST_DIRNAME%/tests*}"/lib/chat_api.c
   done < <(sed -n 's/^LoadCredential=\([^:]*\):.*/\1/p' "$examples/systemd/ciba-agent.service")
   # as systemd starts it: the secrets in files, the rest in the environment
   sandbox --approve yes --delay 0
