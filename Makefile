@@ -76,7 +76,7 @@ $(BUILD)/ciba-sandbox: $(BUILD)/cmd/ciba-sandbox.o $(SANDBOX) $(BUILD)/lib/libci
 
 $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 	@mkdir -p $(@D)
-	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(JQ_LIBS) $(CRYPTO_LIBS) -lm
+	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
 -include $(shell find $(BUILD) -name libs -prune -o -type f -name '*.d' -print 2>/dev/null)
 
@@ -189,6 +189,20 @@ $(BUILD)/tests/faults.so: tests/torture/faults.c
 torture: all $(BUILD)/tests/faults.so
 	PATH="$(CURDIR)/$(BUILD):$$PATH" FAULTS=$(CURDIR)/$(BUILD)/tests/faults.so tests/torture/run $(EVERY)
 
+# Each of tests/fuzz for that time, by libFuzzer, with its seeds, under ASan and UBSan.
+SECONDS = 10
+FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.c lib/*.h)
+	@mkdir -p $(@D)
+	clang $(FEATURES) $(INCLUDES) -DVERSION='"$(VERSION)"' -DSANITIZED -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(wildcard lib/*.c) $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
+
+fuzz: $(FUZZERS)
+	@for target in $(FUZZERS); do name=$${target##*/}; mkdir -p $(BUILD)/fuzz/corpus/$$name; \
+	$$target -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 -dict=tests/fuzz/json.dict -artifact_prefix=$(BUILD)/fuzz/ \
+		$(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name > $(BUILD)/fuzz/$$name.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$name.log; exit 1; }; \
+	sed -n "s/^stat::number_of_executed_units: */ok fuzz $$name, executions: /p" $(BUILD)/fuzz/$$name.log; done
+
 bench: all $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
@@ -256,5 +270,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind torture static test-static deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind torture fuzz static test-static deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

@@ -309,15 +309,13 @@ double ciba_interval(jv call) {
     return interval < 1 ? 1 : interval > INTERVAL_LIMIT ? INTERVAL_LIMIT : interval;
 }
 
-bool ciba_poll_message(const struct client *client, jv call, struct client_message *message,
-                       struct error *error) {
+bool ciba_poll_message(const struct client *client, const char *auth_req_id,
+                       struct client_message *message, struct error *error) {
     const char *url = client_endpoint(client, "token_endpoint", error);
     if (url == NULL)
         return false;
-    jv authorization = json_get(call, "authorization");
     char *form = form_add(NULL, "grant_type", "urn:openid:params:grant-type:ciba");
-    form = form_add(form, "auth_req_id", json_string(authorization, "auth_req_id"));
-    jv_free(authorization);
+    form = form_add(form, "auth_req_id", auth_req_id);
     return client_message(client, url, form, true, message, error);
 }
 
@@ -364,15 +362,29 @@ static jv read_token_answer(struct client *client, jv call, jv body, bool is_pus
                 : call;
 }
 
-/* slow_down: at least 5 s more, now and from now on, or what Retry-After says if that is more. */
-static jv slow_down(jv call, double retry_after) {
-    double interval = ciba_interval(call) + SLOW_DOWN_SECONDS;
-    if (retry_after > interval)
-        interval = retry_after;
-    jv authorization = json_get(call, "authorization");
-    authorization = json_set(authorization, "interval",
-                             jv_number(interval < INTERVAL_LIMIT ? interval : INTERVAL_LIMIT));
-    return json_set(call, "authorization", authorization);
+/* What the next DPoP proof must have, RFC 9449 §8.2. */
+static void keep_nonce(struct client *client, const struct http_answer *answer) {
+    if (answer->dpop_nonce[0] == '\0')
+        return;
+    free(client->dpop_nonce);
+    client->dpop_nonce = must_copy(answer->dpop_nonce);
+}
+
+bool ciba_still_pending(struct client *client, const struct http_answer *answer, double *interval) {
+    if (answer->outcome != HTTP_ANSWERED || answer->status == 200)
+        return false;
+    keep_nonce(client, answer);
+    jv body = answer_object(answer);
+    bool slow_down = json_is(body, "error", "slow_down");
+    bool pending = slow_down || json_is(body, "error", "authorization_pending");
+    if (slow_down) {
+        *interval += SLOW_DOWN_SECONDS;
+        if (answer->retry_after > *interval)
+            *interval = answer->retry_after;
+        *interval = *interval < INTERVAL_LIMIT ? *interval : INTERVAL_LIMIT;
+    }
+    jv_free(body);
+    return pending;
 }
 
 static bool is_transient(long status) {
@@ -394,10 +406,7 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
         fail(error, STATUS_UNAVAILABLE, "%s", answer->why);
         return call;
     }
-    if (answer->dpop_nonce[0] != '\0') {
-        free(client->dpop_nonce);
-        client->dpop_nonce = must_copy(answer->dpop_nonce);
-    }
+    keep_nonce(client, answer);
     jv body = answer_object(answer);
     *next = CIBA_DECIDED;
     if (answer->status == 200 && jv_is_valid(body)) {
@@ -405,11 +414,6 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
     } else if (answer->status == 200) {
         fail(error, STATUS_PROTOCOL, "the token answer is not a JSON object");
         call = call_settle(call, "failed", "invalid_response", error->text);
-    } else if (json_is(body, "error", "authorization_pending")) {
-        *next = CIBA_PENDING;
-    } else if (json_is(body, "error", "slow_down")) {
-        call = slow_down(call, answer->retry_after);
-        *next = CIBA_PENDING;
     } else if (json_is(body, "error", "use_dpop_nonce") && answer->dpop_nonce[0] != '\0') {
         fail(error, STATUS_UNAVAILABLE, "the provider wants another DPoP nonce");
         *next = CIBA_AGAIN;

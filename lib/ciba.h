@@ -44,21 +44,25 @@ jv ciba_lost(jv call, double until, const char *why);
 jv ciba_ask(struct client *client, const struct ciba_question *question, jv call,
             struct error *error);
 
-/* The token request for a pending call (§10.1), to be sent and freed by the caller. False and an
+/* The token request for a pending request (§10.1), to be sent and freed by the caller. False and an
  * error if the issuer has no token endpoint. */
-bool ciba_poll_message(const struct client *client, jv call, struct client_message *message,
-                       struct error *error);
+bool ciba_poll_message(const struct client *client, const char *auth_req_id,
+                       struct client_message *message, struct error *error);
+
+/* Whether the answer to it says that the user has not decided yet (§11). slow_down makes *interval
+ * 5 s longer, or what Retry-After says if that is more. */
+bool ciba_still_pending(struct client *client, const struct http_answer *answer, double *interval);
 
 enum ciba_next {
     CIBA_DECIDED, /* the call is settled */
-    CIBA_PENDING, /* poll again after the interval (§7.3), which slow_down has made longer (§11) */
+    CIBA_PENDING, /* of a notification: a token request will tell */
     CIBA_AGAIN,   /* at once, once: the provider wants its nonce in the DPoP proof (RFC 9449 §8) */
     CIBA_TROUBLE  /* no answer about the user: try again, after growing waits */
 };
 
-/* Reads the answer to a token request (§10.1.1, §11). Takes the call and returns it: approved with
- * a `token`, once its ID token holds; denied, expired, failed; or pending. *error says what to tell
- * for a failed call and for trouble. */
+/* Reads any other answer to a token request (§10.1.1, §11). Takes the call and returns it: approved
+ * with a `token`, once its ID token holds; denied, expired, failed; or pending. *error says what to
+ * tell for a failed call and for trouble. */
 jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *answer,
                     enum ciba_next *next, struct error *error);
 

@@ -95,6 +95,10 @@ void verbose_on(void) {
     verbose = true;
 }
 
+bool is_verbose(void) {
+    return verbose;
+}
+
 void out_of_memory(void) {
     complain(NULL, "out of memory");
     exit(STATUS_INTERNAL);

@@ -52,6 +52,7 @@ void before_complaint(void (*hook)(void));
 /* The same, only after verbose_on(). */
 void remark(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void verbose_on(void);
+bool is_verbose(void);
 
 /* Ends the process with status 70 and a message: for allocations that cannot fail sensibly. */
 _Noreturn void out_of_memory(void);

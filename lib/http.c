@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include "http_headers.h"
+#include "http_loop.h"
 
 #include <curl/curl.h>
 #include <dirent.h>
@@ -11,10 +12,11 @@
 
 struct http {
     CURLM *multi;
+    struct http_loop loop;
     struct http_settings settings;
     const char *ca_file, *ca_dir;
     struct http_transfer *running, *finished; /* lists; `finished` in no order */
-    CURL *idle[8];                            /* handles for reuse */
+    CURL *idle[64];                           /* handles for reuse */
     int idle_count;
 };
 
@@ -85,26 +87,29 @@ static void release_easy(struct http *http, struct http_transfer *transfer) {
     transfer->easy = NULL;
 }
 
-void http_abandon(struct http *http, void (*gone)(void *owner)) {
-    struct http_transfer *transfer;
-    while ((transfer = http->running) != NULL || (transfer = http->finished) != NULL) {
-        *(transfer == http->running ? &http->running : &http->finished) = transfer->next;
-        if (transfer->easy != NULL)
-            release_easy(http, transfer);
-        if (gone != NULL)
-            gone(transfer->owner);
-        free_transfer(transfer);
-    }
+void *http_abandon(struct http *http) {
+    struct http_transfer **list = http->running != NULL ? &http->running : &http->finished;
+    struct http_transfer *transfer = *list;
+    if (transfer == NULL)
+        return NULL;
+    void *owner = transfer->owner;
+    *list = transfer->next;
+    if (transfer->easy != NULL)
+        release_easy(http, transfer);
+    free_transfer(transfer);
+    return owner;
 }
 
 void http_free(struct http *http) {
     if (http == NULL)
         return;
-    http_abandon(http, NULL);
+    while (http->running != NULL || http->finished != NULL)
+        http_abandon(http);
     while (http->idle_count > 0)
         curl_easy_cleanup(http->idle[--http->idle_count]);
     if (http->multi != NULL) {
         curl_multi_cleanup(http->multi);
+        http_loop_free(&http->loop);
         curl_global_cleanup();
     }
     free(http);
@@ -299,6 +304,7 @@ static void begin(struct http *http) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
         (http->multi = curl_multi_init()) == NULL)
         out_of_memory();
+    http_loop_init(&http->loop, http->multi);
     choose_certificates(http);
 }
 
@@ -411,13 +417,10 @@ static void finish_transfer(struct http *http, struct http_transfer *transfer, C
     release_easy(http, transfer);
 }
 
-/* Lets libcurl do what can be done now. */
-static void perform(struct http *http) {
-    int running, left;
+/* Takes from libcurl what is finished. */
+static void collect_finished(struct http *http) {
     const CURLMsg *message;
-    if (http->multi == NULL)
-        return;
-    curl_multi_perform(http->multi, &running);
+    int left;
     while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
         struct http_transfer *transfer;
         if (message->msg != CURLMSG_DONE)
@@ -448,22 +451,22 @@ static bool take_finished(struct http *http, const struct http_transfer *wanted,
 void http_call(struct http *http, const struct http_request *request, struct http_answer *answer) {
     void *owner;
     const struct http_transfer *transfer = http_start(http, request, NULL);
-    while (perform(http), !take_finished(http, transfer, &owner, answer))
-        curl_multi_poll(http->multi, NULL, 0, 1000, NULL);
+    while (!take_finished(http, transfer, &owner, answer)) {
+        http_loop_wait(&http->loop, NULL, 0, 3600);
+        collect_finished(http);
+    }
+}
+
+bool http_finished(struct http *http, void **owner, struct http_answer *answer) {
+    return take_finished(http, NULL, owner, answer);
 }
 
 bool http_wait(struct http *http, const int *descriptors, unsigned count, double timeout,
                void **owner, struct http_answer *answer) {
-    struct curl_waitfd watched[4];
-    for (unsigned i = 0; i < count; i++)
-        watched[i] = (struct curl_waitfd){descriptors[i], CURL_WAIT_POLLIN, 0};
     begin(http);
-    perform(http);
     if (take_finished(http, NULL, owner, answer))
         return true;
-    double wait = timeout < 0 ? 0 : timeout > 3600 ? 3600 : timeout;
-    /* Rounded up: a timer that is awaited must have passed when this returns. */
-    curl_multi_poll(http->multi, watched, count, (int)(wait * 1000 + 0.999), NULL);
-    perform(http);
+    http_loop_wait(&http->loop, descriptors, count, timeout);
+    collect_finished(http);
     return take_finished(http, NULL, owner, answer);
 }

@@ -99,13 +99,16 @@ struct http_transfer *http_start(struct http *http, const struct http_request *r
                                  void *owner);
 
 /* Waits for a transfer to finish: true, *owner is set, the answer is the caller's, the transfer
- * gone. False after `timeout` seconds, or as soon as one of the `count` (at most 4) descriptors can
- * be read. */
+ * gone. False after `timeout` seconds, or as soon as one of the `count` descriptors can be read. */
 bool http_wait(struct http *http, const int *descriptors, unsigned count, double timeout,
                void **owner, struct http_answer *answer);
 
-/* Ends all transfers under way, without an answer; `gone` (or NULL) is given each owner. */
-void http_abandon(struct http *http, void (*gone)(void *owner));
+/* A transfer that has finished already, as http_wait gives it, without waiting. */
+bool http_finished(struct http *http, void **owner, struct http_answer *answer);
+
+/* Ends one of the transfers that are under way, without an answer, and returns its owner; NULL if
+ * there is none. */
+void *http_abandon(struct http *http);
 
 /* Whether the URL is one that would be asked: https, or http to localhost, 127.0.0.0/8 or [::1];
  * with a host, without user and password. False and an error with status 78. */

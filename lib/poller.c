@@ -6,6 +6,7 @@
 #include "heap.h"
 #include "json.h"
 #include "spool.h"
+#include "waiting.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -14,23 +15,6 @@
 enum {
     LONGEST_BACKOFF = 60, /* seconds between tries while the server is in trouble */
     SAFETY_POLL = 60      /* seconds between polls of a call whose notification has not come */
-};
-
-struct waiting_document {
-    struct waiting_document *previous, *next;
-    jv document;
-    int pending; /* calls of it in the heap or under way */
-    int status;  /* what went wrong beside its calls' own status */
-};
-
-/* One pending call. */
-struct wait {
-    struct heap_item when; /* it is polled */
-    struct waiting_document *owner;
-    int index;    /* in the document's calls */
-    int troubles; /* tries in a row without an answer about the user */
-    bool expects; /* a notification, which makes it due */
-    bool told;    /* that it waits */
 };
 
 struct poller {
@@ -75,21 +59,6 @@ static struct wait *soonest(const struct poller *poller) {
     return (struct wait *)poller->heap.items[0];
 }
 
-/* The call of a wait, taken out of its document so that it can be changed without a copy. */
-static jv take_call(const struct wait *wait) {
-    jv calls = json_get(wait->owner->document, "calls");
-    jv call = jv_array_get(jv_copy(calls), wait->index);
-    jv_free(calls);
-    return call;
-}
-
-static void put_call(const struct wait *wait, jv call) {
-    jv document = wait->owner->document;
-    jv calls = json_get(document, "calls");
-    document = json_set(document, "calls", jv_null()); /* one reference left: set in place */
-    wait->owner->document = json_set(document, "calls", jv_array_set(calls, wait->index, call));
-}
-
 static int document_status(jv document) {
     int status = STATUS_DONE;
     jv calls = json_get(document, "calls");
@@ -103,7 +72,8 @@ static int document_status(jv document) {
     return status;
 }
 
-static void put_out(struct poller *poller, struct waiting_document *waiting) {
+/* Takes the document. */
+static void put_out(struct poller *poller, struct waiting_document *waiting, jv document) {
     if (waiting->previous != NULL)
         waiting->previous->next = waiting->next;
     else
@@ -111,17 +81,25 @@ static void put_out(struct poller *poller, struct waiting_document *waiting) {
     if (waiting->next != NULL)
         waiting->next->previous = waiting->previous;
     poller->document_count--;
-    int status = status_worse(waiting->status, document_status(waiting->document));
-    poller->output(poller->context, waiting->document, status);
+    int status = status_worse(waiting->status, document_status(document));
+    poller->output(poller->context, document, status);
+    free(waiting->text);
     free(waiting);
 }
 
-/* The wait is over: its call is left as it stands. */
-static void end_wait(struct poller *poller, struct wait *wait) {
+/* The wait is over, and this is its document. Takes the document. */
+static void end_wait(struct poller *poller, struct wait *wait, jv document) {
     struct waiting_document *owner = wait->owner;
-    free(wait);
-    if (--owner->pending == 0)
-        put_out(poller, owner);
+    wait_free(wait);
+    if (owner->pending == 0)
+        put_out(poller, owner, document);
+    else
+        waiting_document_write(owner, document);
+}
+
+/* The wait is over: its call is left as it stands. */
+static void leave(struct poller *poller, struct wait *wait) {
+    end_wait(poller, wait, wait_put_times(wait, waiting_document_read(wait->owner)));
 }
 
 /* Whether the call may be polled; complains, and sets *status, where not. */
@@ -144,98 +122,86 @@ static bool is_ours(const struct poller *poller, jv call, int *status) {
     return ours;
 }
 
-static double stored_time(jv call, const char *name) {
-    double time = 0;
-    jv authorization = json_get(call, "authorization");
-    json_number(authorization, name, &time);
-    jv_free(authorization);
-    return time;
-}
-
-/* The digest under which the call's notification comes, or NULL. Lives as long as the call does
- * unchanged. */
-static const char *notification_digest(jv call) {
-    jv authorization = json_get(call, "authorization");
-    const char *digest = json_string(authorization, "notification_digest");
-    jv_free(authorization);
-    return digest;
-}
-
 /* The wait is over: its call is decided. Takes the call. */
 static void decide(struct poller *poller, struct wait *wait, jv call) {
-    put_call(wait, record_decided(poller->settings.record, call, &wait->owner->status));
-    end_wait(poller, wait);
+    call = record_decided(poller->settings.record, call, &wait->owner->status);
+    end_wait(poller, wait, wait_put_call(wait, waiting_document_read(wait->owner), call));
 }
 
-static void forget_notification(const struct poller *poller, jv call) {
-    if (poller->settings.spool != NULL && notification_digest(call) != NULL)
-        spool_forget(poller->settings.spool, notification_digest(call));
+static void forget_notification(const struct poller *poller, const struct wait *wait) {
+    if (wait->digest != NULL)
+        spool_forget(poller->settings.spool, wait->digest);
 }
 
 /* A poll as the safety net while a notification is awaited: seldom, and when the request expires.
  */
-static double safety_wait(jv call, double interval) {
-    double left = stored_time(call, "expires_at") - clock_now();
-    double wait = left < SAFETY_POLL ? left : SAFETY_POLL;
-    return wait > interval ? wait : interval;
+static double safety_wait(const struct wait *wait) {
+    double left = wait->expires_at - clock_now();
+    double seconds = left < SAFETY_POLL ? left : SAFETY_POLL;
+    return seconds > wait->interval ? seconds : wait->interval;
+}
+
+static bool has_notification(const struct poller *poller, const struct wait *wait) {
+    return wait->expects && spool_has(poller->settings.spool, wait->digest);
 }
 
 static void add_wait(struct poller *poller, struct waiting_document *owner, int index, jv call) {
-    struct wait *wait = must_alloc(sizeof *wait);
-    wait->owner = owner;
-    wait->index = index;
-    wait->when.due = stored_time(call, "next_poll_at");
-    wait->expects = poller->settings.spool != NULL && notification_digest(call) != NULL;
-    if (wait->expects && spool_has(poller->settings.spool, notification_digest(call)))
+    struct wait *wait = wait_new(owner, index, call, poller->settings.spool != NULL);
+    if (has_notification(poller, wait))
         wait->when.due = 0;
     else if (wait->expects && !poller->settings.once)
-        wait->when.due = clock_now() + safety_wait(call, ciba_interval(call));
-    owner->pending++;
+        wait->when.due = clock_now() + safety_wait(wait);
     wait_for(poller, wait);
 }
 
-/* The calls of a document that has begun: those decided before a crash are put in, those that are
- * pending waited for. */
-static void add_calls(struct poller *poller, struct waiting_document *waiting) {
-    jv calls = json_get(waiting->document, "calls");
+/* One call of a document that has begun: decided before a crash it is put in, pending it is waited
+ * for. Takes the call, and returns it. */
+static jv add_call(struct poller *poller, struct waiting_document *waiting, int index, jv call) {
+    call = record_catch_up(poller->settings.record, call, &waiting->status);
+    if (call_state(call) != CALL_PENDING)
+        return call;
+    call = record_remembered(poller->settings.record, call, &waiting->status);
+    if (call_state(call) == CALL_PENDING && is_ours(poller, call, &waiting->status))
+        add_wait(poller, waiting, index, call);
+    return call;
+}
+
+/* Takes the document, and returns it. */
+static jv add_calls(struct poller *poller, struct waiting_document *waiting, jv document) {
+    jv calls = json_get(document, "calls");
     int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
-    jv_free(calls);
     for (int i = 0; i < count; i++) {
-        struct wait place = {.owner = waiting, .index = i};
-        jv call = take_call(&place);
-        if (json_has(call, "untold")) {
-            call = record_catch_up(poller->settings.record, call, &waiting->status);
-            put_call(&place, jv_copy(call));
-        }
-        if (call_state(call) == CALL_PENDING) {
-            call = record_remembered(poller->settings.record, call, &waiting->status);
-            if (call_state(call) != CALL_PENDING)
-                put_call(&place, jv_copy(call));
-            else if (is_ours(poller, call, &waiting->status))
-                add_wait(poller, waiting, i, call);
-        }
-        jv_free(call);
+        jv call = jv_array_get(jv_copy(calls), i);
+        if (jv_get_kind(call) == JV_KIND_OBJECT)
+            call = add_call(poller, waiting, i, call);
+        calls = jv_array_set(calls, i, call);
     }
+    if (count > 0)
+        return json_set(document, "calls", calls);
+    jv_free(calls);
+    return document;
 }
 
 void poller_add(struct poller *poller, jv document) {
     struct error error;
     struct waiting_document *waiting = must_alloc(sizeof *waiting);
-    waiting->document = document;
     waiting->next = poller->documents;
     if (poller->documents != NULL)
         poller->documents->previous = waiting;
     poller->documents = waiting;
     poller->document_count++;
-    waiting->pending = 1; /* so that it does not go out while its calls are looked at */
     if (record_begin(poller->settings.record, &error)) {
-        add_calls(poller, waiting);
+        document = add_calls(poller, waiting, document);
     } else {
         complain(NULL, "%s", error.text);
         waiting->status = error.status;
     }
-    if (--waiting->pending == 0)
-        put_out(poller, waiting);
+    if (waiting->pending == 0) {
+        put_out(poller, waiting, document);
+    } else {
+        waiting->text = json_text(document);
+        jv_free(document);
+    }
 }
 
 /* A number from 0 to 1, so that a thousand clients do not come back at the same moment. */
@@ -256,68 +222,83 @@ static double backoff(double base, int troubles) {
 }
 
 /* With -v: whom it waits for. */
-static void tell_once(struct wait *wait, jv call) {
-    if (wait->told)
+static void tell_once(struct wait *wait) {
+    if (wait->told || !is_verbose())
         return;
     wait->told = true;
-    jv authorization = json_get(call, "authorization");
+    jv call = wait_call(wait), authorization = json_get(call, "authorization");
     const char *user = json_string(authorization, "user");
     const char *message = json_string(authorization, "binding_message");
     remark(call_id(call), "waiting for %s, %.0f s at most: %s", user != NULL ? user : "the user",
-           stored_time(call, "expires_at") - clock_now(), message != NULL ? message : "");
+           wait->expires_at - clock_now(), message != NULL ? message : "");
     jv_free(authorization);
+    jv_free(call);
 }
 
-/* Waits for the next poll, or gives the call up where its time is over. Takes the call. */
-static void wait_again(struct poller *poller, struct wait *wait, jv call, double seconds,
+/* The time of a request is over. */
+static void expire(struct poller *poller, struct wait *wait, const struct error *trouble) {
+    jv call = wait_call(wait);
+    if (trouble->status == STATUS_DONE) {
+        call = call_settle(call, "expired", "expired_token", NULL);
+    } else {
+        complain(call_id(call), "expired while the provider could not be reached (%s)",
+                 trouble->text);
+        call = call_settle(call, "failed", "server_unavailable", trouble->text);
+    }
+    decide(poller, wait, call);
+}
+
+/* Waits for the next poll, or gives the call up where its time is over. */
+static void wait_again(struct poller *poller, struct wait *wait, double seconds,
                        const struct error *trouble) {
     double now = clock_now();
-    if (now >= stored_time(call, "expires_at")) {
-        bool reached = trouble->status == STATUS_DONE;
-        if (!reached)
-            complain(call_id(call), "expired while the provider could not be reached (%s)",
-                     trouble->text);
-        call = reached ? call_settle(call, "expired", "expired_token", NULL)
-                       : call_settle(call, "failed", "server_unavailable", trouble->text);
-        decide(poller, wait, call);
+    if (now >= wait->expires_at) {
+        expire(poller, wait, trouble);
         return;
     }
     wait->when.due = now + seconds;
-    jv authorization = json_get(call, "authorization");
-    authorization = json_set(authorization, "next_poll_at", jv_number(wait->when.due));
-    put_call(wait, json_set(call, "authorization", authorization));
+    wait->polled = true;
     if (poller->settings.once && seconds > 0)
-        end_wait(poller, wait);
+        leave(poller, wait);
     else
         wait_for(poller, wait);
 }
 
-static void take_answer(struct poller *poller, struct wait *wait,
-                        const struct http_answer *answer) {
+/* An answer that is not "not yet". */
+static void take_other_answer(struct poller *poller, struct wait *wait,
+                              const struct http_answer *answer) {
     enum ciba_next next;
     struct error error;
-    jv call = ciba_poll_answer(poller->client, take_call(wait), answer, &next, &error);
-    double seconds = ciba_interval(call);
+    jv call = ciba_poll_answer(poller->client, wait_call(wait), answer, &next, &error);
     if (next == CIBA_DECIDED) {
         if (error.status != STATUS_DONE && call_exit_status(call) > STATUS_NO)
             complain(call_id(call), "%s", error.text);
-        forget_notification(poller, call);
+        forget_notification(poller, wait);
         decide(poller, wait, call);
         return;
     }
-    if (next == CIBA_AGAIN && wait->troubles++ == 0) {
-        seconds = 0;
-    } else if (next == CIBA_TROUBLE || next == CIBA_AGAIN) {
+    double seconds = 0;
+    if (next == CIBA_TROUBLE || wait->troubles > 0) {
         remark(call_id(call), "%s; trying again", error.text);
-        seconds = backoff(seconds, wait->troubles++);
+        seconds = backoff(wait->interval, wait->troubles);
         seconds = answer->retry_after > seconds && answer->retry_after <= 3600 ? answer->retry_after
                                                                                : seconds;
-    } else {
-        wait->troubles = 0;
-        tell_once(wait, call);
-        seconds = wait->expects ? safety_wait(call, seconds) : seconds;
     }
-    wait_again(poller, wait, call, seconds, &error);
+    wait->troubles++;
+    jv_free(call);
+    wait_again(poller, wait, seconds, &error);
+}
+
+static void take_answer(struct poller *poller, struct wait *wait,
+                        const struct http_answer *answer) {
+    struct error none = {STATUS_DONE, ""};
+    if (!ciba_still_pending(poller->client, answer, &wait->interval)) {
+        take_other_answer(poller, wait, answer);
+        return;
+    }
+    wait->troubles = 0;
+    tell_once(wait);
+    wait_again(poller, wait, wait->expects ? safety_wait(wait) : wait->interval, &none);
 }
 
 /* Takes all waits out of the heap; the caller frees the array. */
@@ -330,38 +311,29 @@ static struct wait **take_all(struct poller *poller, size_t *count) {
     return waits;
 }
 
-static bool has_notification(const struct poller *poller, const struct wait *wait) {
-    if (!wait->expects)
-        return false;
-    jv call = take_call(wait);
-    bool there = spool_has(poller->settings.spool, notification_digest(call));
-    jv_free(call);
-    return there;
-}
-
 /* Does what the notification of a wait, which is out of the heap, asks for: a poll, or the end. */
 static void take_notification(struct poller *poller, struct wait *wait) {
-    jv call = take_call(wait), notification = jv_invalid();
+    jv call = wait_call(wait), notification = jv_invalid();
     enum ciba_next next = CIBA_TROUBLE;
     struct error error = {STATUS_PROTOCOL, "the notification cannot be read"};
     size_t size;
-    char *text = spool_get(poller->settings.spool, notification_digest(call), &size);
+    char *text = spool_get(poller->settings.spool, wait->digest, &size);
     if (text != NULL && json_parse(text, size, &notification, &error))
         call = ciba_take_notification(poller->client, call, notification, &next, &error);
     if (error.status != STATUS_DONE)
         complain(call_id(call), "%s", error.text);
     if (next != CIBA_PENDING)
-        forget_notification(poller, call);
-    wait->expects = next == CIBA_TROUBLE;
-    wait->when.due = wait->expects ? clock_now() + safety_wait(call, ciba_interval(call)) : 0;
+        forget_notification(poller, wait);
     jv_free(notification);
     free(text);
     if (next == CIBA_DECIDED) {
         decide(poller, wait, call);
-    } else {
-        put_call(wait, call);
-        wait_for(poller, wait);
+        return;
     }
+    jv_free(call);
+    wait->expects = next == CIBA_TROUBLE;
+    wait->when.due = wait->expects ? clock_now() + safety_wait(wait) : 0;
+    wait_for(poller, wait);
 }
 
 void poller_look_for_notifications(struct poller *poller) {
@@ -388,10 +360,10 @@ static void discovery_failed(struct poller *poller, const struct error *error) {
     struct wait **waits = take_all(poller, &count);
     for (size_t i = 0; i < count; i++) {
         if (worth_it) {
-            wait_again(poller, waits[i], take_call(waits[i]), seconds, error);
+            wait_again(poller, waits[i], seconds, error);
         } else {
             waits[i]->owner->status = status_worse(waits[i]->owner->status, error->status);
-            end_wait(poller, waits[i]);
+            leave(poller, waits[i]);
         }
     }
     free(waits);
@@ -415,17 +387,15 @@ static bool issuer_ready(struct poller *poller) {
 static void send_poll(struct poller *poller, struct wait *wait) {
     struct client_message message;
     struct error error;
-    jv call = take_call(wait);
-    if (ciba_poll_message(poller->client, call, &message, &error)) {
+    if (ciba_poll_message(poller->client, wait->auth_req_id, &message, &error)) {
         http_start(poller->client->http, &message.request, wait);
         poller->under_way++;
         client_message_free(&message);
     } else {
-        complain(call_id(call), "%s", error.text);
+        complain(poller->client->issuer, "%s", error.text);
         wait->owner->status = status_worse(wait->owner->status, error.status);
-        end_wait(poller, wait);
+        leave(poller, wait);
     }
-    jv_free(call);
 }
 
 /* Whether there is something to do now, and a request may be sent for it. */
@@ -447,8 +417,7 @@ static bool do_due(struct poller *poller) {
             take_notification(poller, wait);
             only_sent = false;
         } else if (wait->expects && poller->settings.push) {
-            jv call = take_call(wait);
-            wait_again(poller, wait, call, safety_wait(call, 1), &none);
+            wait_again(poller, wait, safety_wait(wait), &none);
             only_sent = false;
         } else {
             send_poll(poller, wait);
@@ -465,19 +434,23 @@ void poller_step(struct poller *poller, const int *descriptors, unsigned count, 
     if (poller->heap.count > 0 && poller->under_way < poller->parallel &&
         soonest(poller)->when.due < until)
         until = soonest(poller)->when.due;
-    if (http_wait(poller->client->http, descriptors, count, until - clock_now(), &owner, &answer)) {
+    bool some =
+        http_wait(poller->client->http, descriptors, count, until - clock_now(), &owner, &answer);
+    while (some) {
         poller->under_way--;
         take_answer(poller, owner, &answer);
         http_answer_free(&answer);
+        some = http_finished(poller->client->http, &owner, &answer);
     }
 }
 
 void poller_give_up(struct poller *poller) {
-    http_abandon(poller->client->http, free);
+    void *owner;
+    while ((owner = http_abandon(poller->client->http)) != NULL)
+        leave(poller, owner);
+    poller->under_way = 0;
     while (poller->heap.count > 0)
-        free((struct wait *)heap_pop(&poller->heap));
-    while (poller->documents != NULL)
-        put_out(poller, poller->documents);
+        leave(poller, (struct wait *)heap_pop(&poller->heap));
 }
 
 jv poller_waiting_call(const struct poller *poller, size_t *others) {
@@ -485,5 +458,5 @@ jv poller_waiting_call(const struct poller *poller, size_t *others) {
     if (poller->heap.count == 0)
         return jv_invalid();
     --*others;
-    return take_call(soonest(poller));
+    return wait_call(soonest(poller));
 }
