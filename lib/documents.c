@@ -16,6 +16,7 @@ struct document_reader {
     size_t start, end, room; /* buffer[start..end) is read and not used yet */
     unsigned long line;      /* of buffer[start] */
     unsigned long reported;  /* line of the last document */
+    size_t last, last_size;  /* where the last document is in the buffer */
     struct json_scan scan;   /* of the document that begins at buffer[start] */
     bool skipping, at_line_start, ended, first;
 };
@@ -113,6 +114,8 @@ static enum document_event finish(struct document_reader *reader, jv *document,
     if (!json_parse_scanned(reader->buffer + reader->start, &reader->scan, document, error))
         return bad(reader, error);
     reader->scan = (struct json_scan){0};
+    reader->last = reader->start;
+    reader->last_size = size;
     advance(reader, size);
     return DOCUMENT_READY;
 }
@@ -163,6 +166,27 @@ bool output_write(const char *text, unsigned long size, struct error *error) {
     }
     return durable_write_all(STDOUT_FILENO, text, size) ||
            fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
+}
+
+bool document_write_as_read(const struct document_reader *reader, struct error *error) {
+    const char *from = reader->buffer + reader->last;
+    char *line = must_alloc(reader->last_size + 1);
+    size_t size = 0;
+    bool inside = false;
+    for (size_t i = 0; i < reader->last_size; i++) {
+        char c = from[i];
+        if (inside && c == '\\')
+            line[size++] = from[i++];
+        else if (c == '"')
+            inside = !inside;
+        else if (!inside && (c == ' ' || c == '\n' || c == '\t' || c == '\r'))
+            continue;
+        line[size++] = from[i];
+    }
+    line[size++] = '\n';
+    bool good = output_write(line, size, error);
+    free(line);
+    return good;
 }
 
 bool document_write(jv document, struct error *error) {

@@ -28,18 +28,32 @@ static jv report_lost_call(void *context, jv call, int *status) {
     return call;
 }
 
-bool filter_do(filter_step step, void *context, jv document, int *status) {
+/* Writes what has come of a document, which is taken: as it was read, where it is the same. */
+static bool write_outcome(jv before, jv outcome, const struct document_reader *reader,
+                          int *status) {
     struct error error;
-    bool good = true;
-    jv outcome = step(context, document, status);
-    if (jv_is_valid(outcome) && !document_write(outcome, &error)) {
+    bool same = reader != NULL && jv_identical(jv_copy(before), jv_copy(outcome));
+    bool good = !jv_is_valid(outcome) ||
+                (same ? document_write_as_read(reader, &error) : document_write(outcome, &error));
+    if (!good) {
         complain("stdout", "%s", error.text);
         *status = status_worse(*status, error.status);
         outcome = filter_calls(outcome, report_lost_call, NULL, status);
-        good = false;
     }
     jv_free(outcome);
     return good;
+}
+
+static bool do_step(filter_step step, void *context, jv document,
+                    const struct document_reader *reader, int *status) {
+    jv before = jv_copy(document);
+    bool good = write_outcome(before, step(context, document, status), reader, status);
+    jv_free(before);
+    return good;
+}
+
+bool filter_do(filter_step step, void *context, jv document, int *status) {
+    return do_step(step, context, document, NULL, status);
 }
 
 /* What was done is told when it cannot be written. */
@@ -67,7 +81,7 @@ int filter_run(filter_step step, void *context, const struct filter_jobs *jobs) 
     while (writable && (event = document_next(reader, &document, &error)) != DOCUMENT_END) {
         bool good = true;
         if (event == DOCUMENT_READY)
-            writable = filter_do(step, context, document, &status);
+            writable = do_step(step, context, document, reader, &status);
         else if (event == DOCUMENT_MORE)
             good = document_reader_fill(reader, &error);
         else
@@ -88,12 +102,22 @@ jv filter_calls(jv document, call_step step, void *context, int *status) {
         return document;
     }
     int count = jv_array_length(jv_copy(calls));
+    bool changed = false;
     for (int i = 0; i < count; i++) {
         jv call = jv_array_get(jv_copy(calls), i);
-        if (jv_get_kind(call) == JV_KIND_OBJECT)
-            calls = jv_array_set(calls, i, step(context, call, status));
-        else
-            jv_free(call);
+        if (jv_get_kind(call) == JV_KIND_OBJECT) {
+            jv outcome = step(context, jv_copy(call), status);
+            bool same = jv_identical(jv_copy(call), jv_copy(outcome));
+            changed = changed || !same;
+            if (same)
+                jv_free(outcome);
+            else
+                calls = jv_array_set(calls, i, outcome);
+        }
+        jv_free(call);
     }
-    return json_set(document, "calls", calls);
+    if (changed)
+        return json_set(document, "calls", calls);
+    jv_free(calls);
+    return document;
 }

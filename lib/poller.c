@@ -199,8 +199,7 @@ void poller_add(struct poller *poller, jv document) {
     if (waiting->pending == 0) {
         put_out(poller, waiting, document);
     } else {
-        waiting->text = json_text(document);
-        jv_free(document);
+        waiting_document_write(waiting, document);
     }
 }
 

@@ -70,7 +70,9 @@ jv wait_put_times(const struct wait *wait, jv document) {
 }
 
 void waiting_document_write(struct waiting_document *waiting, jv document) {
-    free(waiting->text);
-    waiting->text = json_text(document);
+    char *text = json_text(document);
     jv_free(document);
+    free(waiting->text);
+    waiting->text = must_copy(text); /* into the room that the tree had */
+    free(text);
 }

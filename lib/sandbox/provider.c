@@ -212,6 +212,14 @@ static const char *check_request(const struct sandbox *sandbox, jv form, const c
 
 /* The parameters, from the form or the signed request. False, with the reply set, if they are not
  * as they must be. */
+/* Where the approvals whose auth_req_id has the same hash (FNV-1a) begin. */
+static struct approval **slot_of(struct sandbox *sandbox, const char *auth_req_id) {
+    unsigned hash = 2166136261;
+    for (; *auth_req_id != '\0'; auth_req_id++)
+        hash = (hash ^ (unsigned char)*auth_req_id) * 16777619;
+    return &sandbox->by_name[hash % (sizeof sandbox->by_name / sizeof *sandbox->by_name)];
+}
+
 static bool read_parameters(struct sandbox *sandbox, jv *form, struct sandbox_reply *reply) {
     struct error error;
     const char *why, *code;
@@ -245,6 +253,9 @@ void provider_authorize(struct sandbox *sandbox, const struct sandbox_request *r
                                   .expires_at = clock_now() + expiry,
                                   .interval = sandbox->interval};
     sandbox->approvals = approval;
+    struct approval **slot = slot_of(sandbox, approval->auth_req_id);
+    approval->next_of_name = *slot;
+    *slot = approval;
     sandbox_tell(sandbox, "asks %s: %s", sandbox->user, approval_message(approval));
     if (sandbox->notice >= 0 && write(sandbox->notice, "", 1) < 0)
         complain(NULL, "the terminal is not told of a request");
@@ -375,9 +386,9 @@ void provider_token(struct sandbox *sandbox, const struct sandbox_request *reque
     if (!begin(sandbox, request, &form, reply))
         return;
     const char *id = json_string(form, "auth_req_id");
-    struct approval *approval = id == NULL ? NULL : sandbox->approvals;
+    struct approval *approval = id == NULL ? NULL : *slot_of(sandbox, id);
     while (approval != NULL && strcmp(approval->auth_req_id, id) != 0)
-        approval = approval->next;
+        approval = approval->next_of_name;
     if (!json_is(form, "grant_type", grant_type))
         reply_error(reply, 400, "unsupported_grant_type", "only CIBA is offered");
     else if (id == NULL)

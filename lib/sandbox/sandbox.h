@@ -15,7 +15,7 @@ enum approval_mode { APPROVE_ASK, APPROVE_YES, APPROVE_NO, APPROVE_NEVER };
 
 /* A request to the user. */
 struct approval {
-    struct approval *next;
+    struct approval *next, *next_of_name; /* of all; of those whose auth_req_id has the same hash */
     char *auth_req_id;
     char *id; /* what the phone knows it by */
     jv asked; /* the parameters of the request */
@@ -41,11 +41,12 @@ struct sandbox {
     jv used_assertions;     /* an object: the jti of each JWT of the client's that was taken */
     const char *notify_url; /* of --notify: where a decision is told (ping), or NULL */
     struct approval *approvals; /* the newest first */
-    jv orders;                  /* an array */
-    jv orders_by_key;           /* an object: Idempotency-Key to {request, order} */
-    jv faults;                  /* an array, see faults.c */
-    int log;                    /* descriptor of --log, or -1 */
-    int notice;                 /* is written a byte for each new approval that waits, or -1 */
+    struct approval *by_name[1 << 14];
+    jv orders;        /* an array */
+    jv orders_by_key; /* an object: Idempotency-Key to {request, order} */
+    jv faults;        /* an array, see faults.c */
+    int log;          /* descriptor of --log, or -1 */
+    int notice;       /* is written a byte for each new approval that waits, or -1 */
 };
 
 struct sandbox_request {
