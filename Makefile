@@ -124,10 +124,10 @@ test:
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) $(wildcard tests/bench/*) tests/torture/run lib/static/build .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) tests/bench/run tests/bench/curl-jq-flow tests/torture/run lib/static/build .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
-	shellcheck $(filter-out %.md,$(SCRIPTS))
+	shellcheck $(SCRIPTS)
 	cd tests && shellcheck -x -s bats -e SC2154,SC2016,SC2030,SC2031,SC2034,SC2094 *.bats
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \
@@ -203,7 +203,7 @@ fuzz: $(FUZZERS)
 		$(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name > $(BUILD)/fuzz/$$name.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$name.log; exit 1; }; \
 	sed -n "s/^stat::number_of_executed_units: */ok fuzz $$name, executions: /p" $(BUILD)/fuzz/$$name.log; done
 
-bench: all $(HELPERS)
+bench: all static $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
 INSTALL_NEEDS = all

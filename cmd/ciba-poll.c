@@ -44,6 +44,7 @@ struct job {
     struct record record;
     struct poller *poller;
     struct document_reader *reader;
+    jv read; /* the document that is being taken in, else invalid */
     int status;
     unsigned long documents;
     int spool; /* can be read when a notification comes; -1 without one */
@@ -82,7 +83,9 @@ static void put_out(void *context, jv document, int status) {
     struct error error;
     job->status = status_worse(job->status, status);
     live_line_wipe();
-    if (!given.quiet && job->writable && !document_write(document, &error)) {
+    bool same = jv_identical(jv_copy(document), jv_copy(job->read));
+    if (!given.quiet && job->writable &&
+        !(same ? document_write_as_read(job->reader, &error) : document_write(document, &error))) {
         complain("stdout", "%s", error.text);
         job->status = status_worse(job->status, error.status);
         job->writable = false;
@@ -103,7 +106,10 @@ static void read_documents(struct job *job) {
            event != DOCUMENT_END) {
         job->documents++;
         if (event == DOCUMENT_READY) {
+            job->read = jv_copy(document);
             poller_add(job->poller, document);
+            jv_free(job->read);
+            job->read = jv_invalid();
         } else {
             complain("stdin", "%s", error.text);
             job->status = status_worse(job->status, error.status);
@@ -166,7 +172,7 @@ static void run(struct job *job) {
 }
 
 int main(int argc, char **argv) {
-    struct job job = {.reading = true, .writable = true};
+    struct job job = {.read = jv_invalid(), .reading = true, .writable = true};
     struct error error;
     int first = options_parse(&command, argc, argv);
     if (first < argc)

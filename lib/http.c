@@ -16,7 +16,9 @@ struct http {
     struct http_settings settings;
     const char *ca_file, *ca_dir;
     struct http_transfer *running, *finished; /* lists; `finished` in no order */
-    CURL *idle[64];                           /* handles for reuse */
+    char *last_url, *last_host; /* what was found to be allowed last: mostly it is asked again */
+    bool last_plain;
+    CURL *idle[64]; /* handles for reuse */
     int idle_count;
 };
 
@@ -112,6 +114,8 @@ void http_free(struct http *http) {
         http_loop_free(&http->loop);
         curl_global_cleanup();
     }
+    free(http->last_url);
+    free(http->last_host);
     free(http);
 }
 
@@ -308,6 +312,18 @@ static void begin(struct http *http) {
     choose_certificates(http);
 }
 
+/* As allowed_host, which takes an address apart each time. */
+static char *host_of(struct http *http, const char *url, bool *plain, struct error *error) {
+    if (http->last_url == NULL || strcmp(http->last_url, url) != 0) {
+        free(http->last_url);
+        free(http->last_host);
+        http->last_host = allowed_host(url, &http->last_plain, error);
+        http->last_url = http->last_host != NULL ? must_copy(url) : NULL;
+    }
+    *plain = http->last_plain;
+    return http->last_host != NULL ? must_copy(http->last_host) : NULL;
+}
+
 struct http_transfer *http_start(struct http *http, const struct http_request *request,
                                  void *owner) {
     struct http_transfer *transfer = must_alloc(sizeof *transfer);
@@ -315,7 +331,7 @@ struct http_transfer *http_start(struct http *http, const struct http_request *r
     bool plain = false;
     transfer->owner = owner;
     transfer->answer.retry_after = -1;
-    transfer->host = allowed_host(request->url, &plain, &error);
+    transfer->host = host_of(http, request->url, &plain, &error);
     if (transfer->host == NULL) {
         transfer->answer.outcome = HTTP_NOT_SENT;
         transfer->answer.exit_status = error.status;

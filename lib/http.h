@@ -81,13 +81,16 @@ struct http_answer {
     double rate_reset;  /* seconds from now (x-ratelimit-reset-*, the longest), -1 if not said */
     int should_retry;   /* x-should-retry: 1 true, 0 false, -1 not said */
     char content_type[60];
-    double date;          /* the Date header, seconds since 1970, -1 if not said */
+    char date[40];        /* the Date header, see http_date; empty if not said */
     double received_at;   /* by our clock */
     char request_id[80];  /* x-request-id and the like, empty if none */
     char dpop_nonce[300]; /* what the next DPoP proof must have (RFC 9449 §8), empty if not said */
 };
 
 void http_answer_free(struct http_answer *answer);
+
+/* The server's time when it answered, seconds since 1970; -1 if not said. */
+double http_date(const struct http_answer *answer);
 
 /* Does one request and waits for it. The answer is the caller's. */
 void http_call(struct http *http, const struct http_request *request, struct http_answer *answer);

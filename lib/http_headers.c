@@ -79,7 +79,11 @@ static void read_should_retry(struct http_answer *answer, const char *value) {
 }
 
 static void read_date(struct http_answer *answer, const char *value) {
-    answer->date = (double)curl_getdate(value, NULL);
+    snprintf(answer->date, sizeof answer->date, "%.39s", value);
+}
+
+double http_date(const struct http_answer *answer) {
+    return answer->date[0] == '\0' ? -1 : (double)curl_getdate(answer->date, NULL);
 }
 
 static void read_request_id(struct http_answer *answer, const char *value) {
@@ -117,7 +121,8 @@ void http_read_header(struct http_answer *answer, const char *line, size_t size)
         /* The status line, of this or of an interim answer: "HTTP/1.1 200 OK" */
         const char *space = memchr(line, ' ', size);
         size_t before = space != NULL ? (size_t)(space - line) + 4 : size;
-        answer->retry_after = answer->date = answer->rate_reset = -1;
+        answer->retry_after = answer->rate_reset = -1;
+        answer->date[0] = '\0';
         answer->should_retry = -1;
         answer->retry_in_ms = false;
         answer->began = true;

@@ -1,9 +1,13 @@
-/* measure RUNS A B...: runs the shell commands in turns, after one run of each that does not count,
- * and prints for each the medians of wall seconds, CPU seconds (user and system, with all that it
- * waited for) and peak memory in MiB (the largest process). Ends with 1 if a run fails. */
+/* measure RUNS A B...: runs the shell commands in turns, after one run of each that does not count
+ * (0: one run, without that), and prints for each the medians of wall seconds, CPU seconds (user
+ * and system, with all that it waited for) and peak memory in MiB (the largest process). A command
+ * that begins with @ is run without a shell, its words parted by spaces. Ends with 1 if a run
+ * fails. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,6 +23,15 @@ static double seconds(struct timeval t) {
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
+static void run_words(const char *command) {
+    static char words[1000], *argv[20];
+    int count = 0;
+    snprintf(words, sizeof words, "%s", command);
+    for (char *word = strtok(words, " "); word != NULL && count < 19; word = strtok(NULL, " "))
+        argv[count++] = word;
+    execvp(argv[0], argv);
+}
+
 static struct run measure(const char *command) {
     struct timespec begin, end;
     struct rusage usage;
@@ -29,7 +42,10 @@ static struct run measure(const char *command) {
         int nothing = open("/dev/null", O_RDWR);
         dup2(nothing, STDIN_FILENO);
         dup2(nothing, STDOUT_FILENO);
-        execl("/bin/bash", "bash", "-c", command, (char *)NULL);
+        if (*command == '@')
+            run_words(command + 1);
+        else
+            execl("/bin/bash", "bash", "-c", command, (char *)NULL);
         _exit(127);
     }
     if (child < 0 || wait4(child, &status, 0, &usage) != child || status != 0) {
@@ -57,9 +73,11 @@ int main(int argc, char **argv) {
     static double wall[COMMANDS_LIMIT][RUNS_LIMIT], cpu[COMMANDS_LIMIT][RUNS_LIMIT],
         memory[COMMANDS_LIMIT][RUNS_LIMIT];
     int runs = argc > 2 ? atoi(argv[1]) : 0, commands = argc - 2;
+    bool once = argc > 2 && strcmp(argv[1], "0") == 0; /* without a run that does not count */
+    runs = once ? 1 : runs;
     if (runs < 1 || runs > RUNS_LIMIT || commands > COMMANDS_LIMIT)
         return 64;
-    for (int i = -1; i < runs; i++) {
+    for (int i = once ? 0 : -1; i < runs; i++) {
         for (int c = 0; c < commands; c++) {
             struct run run = measure(argv[c + 2]);
             if (i >= 0) {
@@ -70,7 +88,7 @@ int main(int argc, char **argv) {
         }
     }
     for (int c = 0; c < commands; c++)
-        printf("%.4f %.4f %.1f\n", median(wall[c], runs), median(cpu[c], runs),
+        printf("%.5f %.5f %.1f\n", median(wall[c], runs), median(cpu[c], runs),
                median(memory[c], runs));
     return 0;
 }
