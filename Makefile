@@ -117,14 +117,15 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" ciba-sandbox --interval 1 -- examples/buy-stock 'Buy 3 stocks of Google'
 
-# BATS_ARGS=-f PATTERN runs some of them; TESTS names files.
+# BATS_ARGS=-f PATTERN runs some of them; TESTS names files. With GNU parallel several run at a time.
 TESTS = tests
+BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 2)))
 test:
 	@$(MAKE) --no-print-directory all $(HELPERS) $(BUILD)/tests/faults.so
-	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" bats $(BATS_ARGS) $(TESTS)
+	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd,$(wildcard examples/*)) tests/bench/run tests/bench/curl-jq-flow tests/torture/run lib/static/build .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run lib/static/build .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
@@ -167,7 +168,7 @@ static: deps-static
 test-static: static
 	@$(MAKE) --no-print-directory all $(HELPERS)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(STATIC):$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" \
-		bats $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats
+		$(BATS) $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats
 
 RELEASE = ciba-tools-$(VERSION)-$(shell uname -m)
 release: static

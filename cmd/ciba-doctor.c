@@ -96,8 +96,8 @@ static bool check_issuer(struct client *client) {
 
 /* Tells whether the provider's clock is ours, from the Date of its answer. */
 static void check_clock(const struct http_answer *answer) {
-    double skew = http_date(answer) - answer->received_at;
-    if (http_date(answer) < 0)
+    double sent = http_date(answer), skew = sent - answer->received_at;
+    if (sent < 0)
         left_out("clock", "the provider does not tell the time");
     else if (fabs(skew) > SKEW_LIMIT)
         bad(STATUS_CONFIG, "clock", "differs from the provider's by %.0f s; set it (NTP)", skew);

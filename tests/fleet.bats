@@ -1,0 +1,83 @@
+# shellcheck source=helper.bash
+load helper
+
+setup() {
+  command -v redis-server > /dev/null || skip "redis-server is not installed"
+  common_setup
+  redis-server --port 0 --unixsocket "$PWD/redis" --save '' --appendonly yes --dir "$PWD" > redis.log 2>&1 3>&- &
+  started+=($!)
+  export REDIS="redis-cli -s $PWD/redis" IDLE=300
+  await eval '$REDIS PING > /dev/null 2>&1'
+  fleet=$project/examples/fleet/fleet
+}
+
+# A worker of the fleet, whose process group ends with the test.
+worker() {
+  setsid "$fleet" "$@" > "worker.$1.$((++workers))" 2>&1 3>&- &
+  groups+=($!)
+}
+
+teardown() {
+  local group
+  for group in "${groups[@]}"; do kill -9 -- "-$group" 2> /dev/null || true; done
+  for pid in "${started[@]}"; do kill "$pid" 2> /dev/null || true; done
+}
+
+# Documents to buy 1, 2, … of GOOGL.
+documents() {
+  local i
+  for ((i = 1; i <= $1; i++)); do
+    printf '{"n":%s,"calls":[{"id":"c%s","name":"buy","arguments":{"ticker":"GOOGL","qty":%s}}]}\n' $i $i $i
+  done
+}
+
+finished() {
+  [ "$("$fleet" done | jq -s '[.[].n] | unique | length')" -eq "$1" ]
+}
+
+@test "fleet: workers of each kind take documents to their end, each order once" {
+  sandbox --approve yes --delay 0 --interval 1
+  worker ask
+  worker ask
+  worker decide
+  worker buy
+  worker buy
+  documents 20 | "$fleet" put > ids
+  await finished 20
+  [ "$(orders | jq -c 'map(.qty) | sort')" == "$(seq 20 | jq -sc .)" ]
+  [ "$("$fleet" done | jq -r '.calls[0].result.status' | sort -u)" == 200 ]
+  [ "$(count /bc-authorize)" -eq 20 ]
+}
+
+@test "fleet: a worker that is killed when it has bought and not said so: another takes over, no order twice" {
+  sandbox --approve yes --delay 0 --interval 1
+  mkdir dying
+  printf '#!/bin/sh\n%s "$@" > out\nkill -9 0\n' "$(command -v stock-buy)" > dying/stock-buy
+  chmod +x dying/stock-buy
+  worker ask
+  worker decide
+  documents 3 | "$fleet" put > ids
+  PATH=$PWD/dying:$PATH worker buy
+  PATH=$PWD/dying:$PATH worker buy
+  PATH=$PWD/dying:$PATH worker buy
+  await eval '[ "$(count /stocks)" -eq 3 ]'
+  finished 0
+  worker buy
+  await finished 3
+  [ "$(count /stocks)" -eq 6 ]
+  [ "$(orders | jq -c 'map(.qty) | sort')" == '[1,2,3]' ]
+}
+
+@test "fleet: a worker that polls is killed, and its documents are polled by another" {
+  sandbox --approve ask --interval 1
+  worker ask
+  worker decide
+  worker buy
+  documents 2 | "$fleet" put > ids
+  await eval '[ "$(count /oauth/token)" -ge 2 ]'
+  kill -9 -- "-${groups[1]}"
+  worker decide
+  decide true
+  await finished 1
+  [ "$(orders | jq length)" -eq 1 ]
+}
