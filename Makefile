@@ -152,7 +152,7 @@ APT_STATIC = libnghttp2-dev zlib1g-dev autoconf automake libtool bison flex dpkg
 STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
 STATIC_MAKE = $(MAKE) --no-print-directory BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
 	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
-	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a' \
+	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a -L$(STATIC)/libs/lib' \
 	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=.' \
 	LDFLAGS='-static-pie -Wl,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
 
@@ -169,6 +169,17 @@ test-static: static
 	@$(MAKE) --no-print-directory all $(HELPERS)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(STATIC):$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" \
 		$(BATS) $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats
+
+# The same for arm64, by a cross compiler.
+deps-static-arm64: deps-static
+	@$(call apt_install,gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+
+static-arm64: STATIC = $(BUILD)/arm64
+static-arm64: deps-static-arm64
+	lib/static/build $(STATIC)/libs aarch64-linux-gnu arm64
+	@$(STATIC_MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar \
+		HARDENING='$(filter-out -fcf-protection,$(HARDENING))' $(STATIC_FILTERS)
+	aarch64-linux-gnu-strip --remove-section=.comment $(STATIC_FILTERS)
 
 RELEASE = ciba-tools-$(VERSION)-$(shell uname -m)
 release: static
@@ -271,5 +282,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind torture fuzz static test-static deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind torture fuzz static test-static static-arm64 deps-static-arm64 deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

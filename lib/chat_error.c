@@ -52,6 +52,7 @@ static const struct meaning {
     {409, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
     {413, NULL, NULL, STATUS_INPUT, false, "shorten the conversation"},
     {425, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
+    {498, NULL, NULL, STATUS_UNAVAILABLE, true, "the server has no capacity left; try again later"},
     {429, NULL, NULL, STATUS_UNAVAILABLE, true, "too many requests; try again later"},
 };
 

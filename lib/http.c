@@ -237,6 +237,8 @@ static void set_limits(struct http *http, CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    /* Rather one connection that carries many requests, where the server can, than many. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     set_client_certificate(&http->settings, easy);
     if (http->ca_file != NULL || http->ca_dir != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 static size_t find(const struct http_loop *loop, curl_socket_t socket) {
     size_t at = 0;
@@ -71,7 +70,8 @@ void http_loop_wait(struct http_loop *loop, const int *descriptors, unsigned cou
     wait = fmin(fmax(wait, 0), 3600);
     struct pollfd *watched = must_alloc((loop->count + count + 1) * sizeof *watched);
     size_t sockets = loop->count; /* libcurl may change the loop's while they are looked at */
-    memcpy(watched, loop->sockets, sockets * sizeof *watched);
+    for (size_t i = 0; i < sockets; i++)
+        watched[i] = loop->sockets[i];
     for (unsigned i = 0; i < count; i++)
         watched[sockets + i] = (struct pollfd){descriptors[i], POLLIN, 0};
     /* Rounded up: a timer that is awaited must have passed when this returns. */

@@ -13,7 +13,8 @@ setup() {
 
 # A worker of the fleet, whose process group ends with the test.
 worker() {
-  setsid "$fleet" "$@" > "worker.$1.$((++workers))" 2>&1 3>&- &
+  workers=$((workers + 1))
+  setsid "$fleet" "$@" > "worker.$1.$workers" 2>&1 3>&- &
   groups+=($!)
 }
 
@@ -32,11 +33,12 @@ documents() {
 }
 
 finished() {
-  [ "$("$fleet" done | jq -s '[.[].n] | unique | length')" -eq "$1" ]
+  [ "$("$fleet" 'done' | jq -s '[.[].n] | unique | length')" -eq "$1" ]
 }
 
 @test "fleet: workers of each kind take documents to their end, each order once" {
   sandbox --approve yes --delay 0 --interval 1
+  export IDLE=60000
   worker ask
   worker ask
   worker decide
@@ -45,7 +47,7 @@ finished() {
   documents 20 | "$fleet" put > ids
   await finished 20
   [ "$(orders | jq -c 'map(.qty) | sort')" == "$(seq 20 | jq -sc .)" ]
-  [ "$("$fleet" done | jq -r '.calls[0].result.status' | sort -u)" == 200 ]
+  [ "$("$fleet" 'done' | jq -r '.calls[0].result.status' | sort -u)" == 200 ]
   [ "$(count /bc-authorize)" -eq 20 ]
 }
 
@@ -79,5 +81,22 @@ finished() {
   worker decide
   decide true
   await finished 1
+  [ "$(orders | jq length)" -eq 1 ]
+}
+
+@test "fleet: a slow worker whose document is taken over has the user asked twice, and bought once" {
+  sandbox --approve yes --delay 0 --interval 1
+  mkdir slow
+  printf '#!/bin/sh\n%s "$@" > out.$$ && sleep 1 && cat out.$$\n' "$(command -v ciba-authorize)" > slow/ciba-authorize
+  chmod +x slow/ciba-authorize
+  documents 1 | "$fleet" put > ids
+  PATH=$PWD/slow:$PATH worker ask
+  await eval '[ "$(count /bc-authorize)" -eq 1 ]'
+  PATH=$PWD/slow:$PATH worker ask
+  await eval '[ "$(count /bc-authorize)" -eq 2 ]'
+  worker decide
+  worker buy
+  await finished 1
+  await eval '[ "$($REDIS XLEN buying)" -eq 0 ] || [ "$($REDIS --json XPENDING buying workers | jq ".[0]")" -eq 0 ]'
   [ "$(orders | jq length)" -eq 1 ]
 }

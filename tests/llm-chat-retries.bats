@@ -15,7 +15,7 @@ span() {
 }
 
 @test "what passes is tried again: 408 409 425 429 5xx, and a connection that dies before an answer" {
-  for answer in '{status: 408}' '{status: 409}' '{status: 425}' '{status: 429}' '{status: 500}' '{status: 503}' '{status: 529}' '{drop: true}'; do
+  for answer in '{status: 408}' '{status: 409}' '{status: 425}' '{status: 429}' '{status: 498}' '{status: 500}' '{status: 503}' '{status: 529}' '{drop: true}'; do
     failing "$answer + {headers: {\"retry-after-ms\": \"1\"}}"
     run --separate-stderr llm-chat -nr Hello
     echo "$answer: $status $stderr"
