@@ -104,23 +104,8 @@ static char *make_url(const struct chat_settings *settings, const char *model,
 }
 
 static bool take_event(void *context, const char *name, const char *data, size_t size) {
-    struct chat_stream *stream = ((void **)context)[0];
-    const struct chat_settings *settings = ((void **)context)[1];
-    struct error ignored;
-    jv value;
-    if (strcmp(data, "[DONE]") == 0) {
-        value = jv_string(data);
-    } else if (!json_parse(data, size, &value, &ignored)) {
-        return false;
-    }
-    if (json_has(value, "error") || strcmp(name, "error") == 0) {
-        jv_free(stream->failure);
-        stream->failure = value;
-        return true;
-    }
-    settings->api->event(stream, name, value);
-    jv_free(value);
-    return true;
+    struct chat_stream *stream = context;
+    return chat_api_take(stream, name, data, size);
 }
 
 static bool take_bytes(void *receiver, const char *bytes, size_t size) {
@@ -149,12 +134,12 @@ static bool end_stream(struct sse *events, struct chat_stream *stream,
 /* Sends the request once. */
 static bool send(const struct asking *asking, struct try *try, bool *shown, struct error *error) {
     const struct chat_settings *settings = asking->settings;
-    struct chat_stream stream = {.body = jv_object(),
+    struct chat_stream stream = {.api = settings->api,
+                                 .body = jv_object(),
                                  .failure = jv_invalid(),
                                  .show = settings->show,
                                  .context = settings->context};
-    const void *context[] = {&stream, settings};
-    struct sse events = {.take = take_event, .context = context};
+    struct sse events = {.take = take_event, .context = &stream};
     char *text = json_text(asking->body);
     bool streams = settings->wishes.stream;
     struct http_request request = {.method = "POST",

@@ -35,6 +35,23 @@ bool chat_api_data_url(const char *url, char *type, size_t room, const char **ba
     return true;
 }
 
+bool chat_api_take(struct chat_stream *stream, const char *name, const char *data, size_t size) {
+    struct error ignored;
+    jv value;
+    if (strcmp(data, "[DONE]") == 0)
+        value = jv_string(data);
+    else if (!json_parse(data, size, &value, &ignored))
+        return false;
+    if (json_has(value, "error") || strcmp(name, "error") == 0) {
+        jv_free(stream->failure);
+        stream->failure = value;
+    } else {
+        stream->api->event(stream, name, value);
+        jv_free(value);
+    }
+    return true;
+}
+
 void chat_api_show(struct chat_stream *stream, const char *text) {
     if (stream->show == NULL || text == NULL || *text == '\0')
         return;

@@ -28,6 +28,7 @@ struct chat_reply {
 
 /* A stream that is being put together to the answer that would have come without it. */
 struct chat_stream {
+    const struct chat_api *api;
     jv body;       /* the answer's, so far */
     jv failure;    /* what the server said in mid-stream, as an answer's body; else invalid */
     bool finished; /* the server said that it is whole */
@@ -59,6 +60,9 @@ struct chat_api {
     /* Takes an event of a stream: its name, and its data, which stays the caller's. */
     void (*event)(struct chat_stream *stream, const char *name, jv data);
 };
+
+/* Takes an event of a stream as it came, by its API. False if its data is not JSON. */
+bool chat_api_take(struct chat_stream *stream, const char *name, const char *data, size_t size);
 
 /* The API of that name, NULL if there is none. */
 const struct chat_api *chat_api_named(const char *name);

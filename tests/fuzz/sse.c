@@ -14,21 +14,13 @@ static void show(void *context, const char *text, size_t size) {
 }
 
 static bool take(void *context, const char *name, const char *data, size_t size) {
-    struct error ignored;
-    jv value;
-    if (strcmp(data, "[DONE]") == 0)
-        value = jv_string(data);
-    else if (!json_parse(data, size, &value, &ignored))
-        return false;
-    api->event(context, name, value);
-    jv_free(value);
-    return true;
+    return chat_api_take(context, name, data, size);
 }
 
 static char *assemble(const char *bytes, size_t size, size_t first, size_t second) {
     size_t shown = 0;
     struct chat_stream stream = {
-        .body = jv_object(), .failure = jv_invalid(), .show = show, .context = &shown};
+        .api = api, .body = jv_object(), .failure = jv_invalid(), .show = show, .context = &shown};
     struct sse events = {.take = take, .context = &stream};
     bool good = sse_push(&events, bytes, first) &&
                 sse_push(&events, bytes + first, second - first) &&

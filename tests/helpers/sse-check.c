@@ -19,26 +19,13 @@ static void show(void *context, const char *text, size_t size) {
 }
 
 static bool take(void *context, const char *name, const char *data, size_t size) {
-    struct chat_stream *stream = context;
-    struct error ignored;
-    jv value;
-    if (strcmp(data, "[DONE]") == 0)
-        value = jv_string(data);
-    else if (!json_parse(data, size, &value, &ignored))
-        return false;
-    if (json_has(value, "error") || strcmp(name, "error") == 0) {
-        jv_free(stream->failure);
-        stream->failure = value;
-        return true;
-    }
-    api->event(stream, name, value);
-    jv_free(value);
-    return true;
+    return chat_api_take(context, name, data, size);
 }
 
 /* What the stream comes to when its pieces have that many bytes, the first `first`. */
 static char *assemble(const char *bytes, size_t size, size_t first, size_t piece, int *status) {
-    struct chat_stream stream = {.body = jv_object(), .failure = jv_invalid(), .show = show};
+    struct chat_stream stream = {
+        .api = api, .body = jv_object(), .failure = jv_invalid(), .show = show};
     struct sse events = {.take = take, .context = &stream};
     bool good = true;
     shown = jv_string("");
