@@ -185,3 +185,19 @@ load helper
   command -v fish > /dev/null && ciba-poll --completion fish | fish -n
   true
 }
+
+@test "a process that holds secrets leaves no core dump" {
+  [[ $(command -v ciba-poll) != */asan/* ]] || skip "the sanitizer needs to look at it"
+  nowhere
+  mkfifo never
+  exec 7<> never
+  ulimit -c unlimited
+  # What the shell says of a command that is aborted while it waits for its input.
+  aborted() {
+    bash -c '"$1" < never & until grep -q "State:.S" /proc/$!/status && [ "$(cat /proc/$!/comm)" = "$1" ]; do :; done
+      kill -ABRT $!; wait $!' - "$1" 2>&1 || true
+  }
+  [[ $(aborted cat) == *"core dumped"* ]] || skip "this system dumps no cores"
+  [[ $(aborted ciba-poll) == *Aborted* ]]
+  [[ $(aborted ciba-poll) != *"core dumped"* ]]
+}
