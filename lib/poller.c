@@ -125,7 +125,7 @@ static bool is_ours(const struct poller *poller, jv call, int *status) {
 /* The wait is over: its call is decided. Takes the call. */
 static void decide(struct poller *poller, struct wait *wait, jv call) {
     call = record_decided(poller->settings.record, call, &wait->owner->status);
-    end_wait(poller, wait, wait_put_call(wait, waiting_document_read(wait->owner), call));
+    end_wait(poller, wait, wait_put_call(wait->index, waiting_document_read(wait->owner), call));
 }
 
 static void forget_notification(const struct poller *poller, const struct wait *wait) {
@@ -166,18 +166,20 @@ static jv add_call(struct poller *poller, struct waiting_document *waiting, int 
     return call;
 }
 
-/* Takes the document, and returns it. */
+/* Takes the document, and returns it: the same where no call has changed. */
 static jv add_calls(struct poller *poller, struct waiting_document *waiting, jv document) {
     jv calls = json_get(document, "calls");
     int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
     for (int i = 0; i < count; i++) {
         jv call = jv_array_get(jv_copy(calls), i);
+        jv outcome = jv_copy(call);
         if (jv_get_kind(call) == JV_KIND_OBJECT)
-            call = add_call(poller, waiting, i, call);
-        calls = jv_array_set(calls, i, call);
+            outcome = add_call(poller, waiting, i, outcome);
+        if (jv_identical(call, jv_copy(outcome)))
+            jv_free(outcome);
+        else
+            document = wait_put_call(i, document, outcome);
     }
-    if (count > 0)
-        return json_set(document, "calls", calls);
     jv_free(calls);
     return document;
 }

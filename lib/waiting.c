@@ -52,9 +52,9 @@ jv wait_call(const struct wait *wait) {
     return call;
 }
 
-jv wait_put_call(const struct wait *wait, jv document, jv call) {
+jv wait_put_call(int index, jv document, jv call) {
     jv calls = json_get(document, "calls");
-    return json_set(document, "calls", jv_array_set(calls, wait->index, call));
+    return json_set(document, "calls", jv_array_set(calls, index, call));
 }
 
 jv wait_put_times(const struct wait *wait, jv document) {
@@ -66,7 +66,7 @@ jv wait_put_times(const struct wait *wait, jv document) {
     if (wait->interval > ciba_interval(call))
         authorization = json_set(authorization, "interval", jv_number(wait->interval));
     jv_free(calls);
-    return wait_put_call(wait, document, json_set(call, "authorization", authorization));
+    return wait_put_call(wait->index, document, json_set(call, "authorization", authorization));
 }
 
 void waiting_document_write(struct waiting_document *waiting, jv document) {

@@ -37,8 +37,8 @@ void wait_free(struct wait *wait);
 jv waiting_document_read(const struct waiting_document *waiting);
 jv wait_call(const struct wait *wait);
 
-/* The document with the call put in. Takes both. */
-jv wait_put_call(const struct wait *wait, jv document, jv call);
+/* The document with the call put in at that place. Takes both. */
+jv wait_put_call(int index, jv document, jv call);
 
 /* The document with what whoever goes on must know: when the call may be polled next, and how
  * often. Takes it. */
