@@ -38,12 +38,13 @@ from_stream() {
   head -c -1 text > no-last-newline
   head -c -2 text > no-last-line-end
   sed 's/,"finish/,\ndata: "finish/' text > several-data-lines
+  sed 's/$/\r/' several-data-lines > several-data-lines-crlf
   events "$(delta '{tool_calls: [{index: 0, id: "a", type: "function", function: {name: "buy", arguments: ""}}]}')" \
     "$(delta '{tool_calls: [{index: 1, id: "b", type: "function", function: {name: "buy", arguments: "{\"ti"}}]}')" \
     "$(delta '{tool_calls: [{index: 0, function: {arguments: "{\"qty\":1}"}}, {index: 1, function: {arguments: "cker\":\"A\"}"}}]}')" \
     '{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}' \
     '{"choices":[],"usage":{"total_tokens":9}}' '[DONE]' > calls
-  for file in text crlf cr decorated no-space no-last-newline no-last-line-end several-data-lines calls; do
+  for file in text crlf cr decorated no-space no-last-newline no-last-line-end several-data-lines several-data-lines-crlf calls; do
     run sse-check openai "$file"
     echo "$file: $output"
     [ "$status" -eq 0 ]
