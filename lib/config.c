@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ENV_FILE_LIMIT = 1 << 20, SECRET_LIMIT = 1 << 16 };
@@ -167,8 +168,18 @@ char *config_read_file(const char *path, unsigned long limit, unsigned long *siz
     return text;
 }
 
+bool config_is_private(const char *path, struct error *error) {
+    struct stat facts;
+    return stat(path, &facts) != 0 || !S_ISREG(facts.st_mode) ||
+           (facts.st_mode & (S_IROTH | S_IWOTH)) == 0 ||
+           fail(error, STATUS_CONFIG, "%s: every user can read or write this secret; chmod 600 %s",
+                path, path);
+}
+
 static const char *secret_from_file(const char *path, struct error *error) {
     unsigned long size;
+    if (!config_is_private(path, error))
+        return NULL;
     char *secret = config_read_file(path, SECRET_LIMIT, &size, error);
     if (secret == NULL)
         return NULL;

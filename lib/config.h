@@ -18,9 +18,14 @@ const char *config_get(const char *flag, ...) __attribute__((sentinel));
 
 /* A secret: from `file` if not NULL, else from a file with one of the names in
  * $CREDENTIALS_DIRECTORY (systemd), else as config_get. A file's last newline is not part of it. A
- * secret is at most 64 KiB. *secret is NULL where none is set; it lives as long as the process. */
+ * secret is at most 64 KiB. *secret is NULL where none is set; it lives as long as the process. A
+ * file that is not config_is_private is refused. */
 bool config_secret(const char **secret, struct error *error, const char *file, ...)
     __attribute__((sentinel));
+
+/* Whether a file with a secret is kept from other users: a regular file that everybody can read or
+ * write is not. True for what is no file. False and an error with status 78. */
+bool config_is_private(const char *path, struct error *error);
 
 /* Keeps an allocated text as long as the process, for settings that are made here. Returns it. */
 const char *config_keep(char *text);

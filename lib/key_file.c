@@ -1,5 +1,7 @@
 #include "key_file.h"
 
+#include "config.h"
+
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <string.h>
@@ -15,6 +17,8 @@ static int give_password(char *buffer, int size, int writing, void *data) {
 
 EVP_PKEY *key_file_load(const char *path, const char *password, struct error *error) {
     EVP_PKEY *key = NULL;
+    if (!config_is_private(path, error))
+        return NULL;
     union {
         const char *text;
         void *data;

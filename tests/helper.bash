@@ -3,6 +3,7 @@
 # The setup of a file that has a setup of its own begins with this.
 common_setup() {
   bats_require_minimum_version 1.5.0
+  umask 077 # secrets that others can read are refused
   cd "$BATS_TEST_TMPDIR" || return 1
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
   unset AUTH0_DOMAIN AUTH0_CLIENT_ID AUTH0_CLIENT_SECRET CREDENTIALS_DIRECTORY
@@ -91,6 +92,7 @@ an_approved_call() {
 # For the setup_file of tests that talk to software from npm: installs it, once, and puts its Node first.
 # $peers_missing says why not.
 peers_setup() {
+  umask 077
   export peers_missing=""
   command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
   [ -z "$peers_missing" ] || return 0

@@ -201,3 +201,25 @@ load helper
   [[ $(aborted ciba-poll) == *Aborted* ]]
   [[ $(aborted ciba-poll) != *"core dumped"* ]]
 }
+
+@test "a secret or a key that every user can read is refused, with nothing sent" {
+  sandbox
+  printf %s "$CIBA_CLIENT_SECRET" > secret
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem 2> /dev/null
+  unset CIBA_CLIENT_SECRET
+  ciba-authorize --client-secret-file secret -n -m Hello > /dev/null
+  before=$(wc -l < requests)
+  for mode in 644 602; do
+    chmod $mode secret key.pem
+    run ciba-authorize --client-secret-file secret -n -m Hello
+    [ "$status" -eq 78 ]
+    [[ $output == *"secret: every user can read or write this secret; chmod 600 secret"* ]]
+    run ciba-authorize --client-key-file key.pem -n -m Hello
+    [ "$status" -eq 78 ]
+    [[ $output == *"chmod 600 key.pem"* ]]
+  done
+  [ "$(wc -l < requests)" -eq "$before" ]
+  chmod 640 secret
+  ciba-authorize --client-secret-file secret -n -m Hello > /dev/null
+  ciba-authorize --client-secret-file <(cat secret) -n -m Hello > /dev/null
+}
