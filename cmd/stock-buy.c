@@ -214,12 +214,11 @@ static bool approval_is_genuine(struct job *job, jv call, const char *access_tok
 
 /* The order at the broker. Takes the order. */
 static jv place_at_broker(struct job *job, jv call, jv order, const char *access_token,
-                          int *status) {
+                          const char *key, int *status) {
     struct error error;
     jv result = jv_invalid();
     double quantity = 0;
     json_number(order, "qty", &quantity);
-    char *key = executor_idempotency_key(call);
     if (approval_is_genuine(job, call, access_token, &error)) {
         result = alpaca_buy(job->http, &job->alpaca, call_id(call), json_string(order, "ticker"),
                             quantity, key, status);
@@ -234,20 +233,20 @@ static jv place_at_broker(struct job *job, jv call, jv order, const char *access
         result = executor_result(-1, "refused", jv_string(words));
         free(words);
     }
-    free(key);
     jv_free(order);
     return result;
 }
 
-static jv place_order(void *context, jv call, const char *access_token, int *status) {
+static jv place_order(void *context, jv call, const char *access_token, const char *key,
+                      int *status) {
     struct job *job = context;
     struct error error;
     jv order;
     if (!make_order(call, &order, &error))
         return invalid_order(call, error.text, status);
     if (given.broker != NULL)
-        return place_at_broker(job, call, order, access_token, status);
-    char *body = json_text(order), *key = executor_idempotency_key(call);
+        return place_at_broker(job, call, order, access_token, key, status);
+    char *body = json_text(order);
     struct http_answer answer;
     jv result = jv_invalid();
     send_order(job, call, access_token, body, key, &answer);
@@ -264,7 +263,6 @@ static jv place_order(void *context, jv call, const char *access_token, int *sta
         *status = status_worse(*status, answer.exit_status);
     }
     http_answer_free(&answer);
-    free(key);
     free(body);
     jv_free(order);
     return result;

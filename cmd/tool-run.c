@@ -113,7 +113,7 @@ static jv refuse_arguments(jv call, const char *why, int *status) {
     return result;
 }
 
-static jv run(void *context, jv call, const char *access_token, int *status) {
+static jv run(void *context, jv call, const char *access_token, const char *key, int *status) {
     char *const *argv = context;
     struct error error;
     struct process_end end;
@@ -129,6 +129,7 @@ static jv run(void *context, jv call, const char *access_token, int *status) {
                               .token = access_token,
                               .dpop_key = executor_token_is_dpop(call) ? given.dpop_key : NULL,
                               .environment = environment,
+                              .idempotency_key = key,
                               .token_fd = (int)given.token_fd,
                               .timeout = given.timeout,
                               .output_limit = (size_t)given.limit};

@@ -17,7 +17,9 @@ jv executor_result(int status, const char *error, jv content) {
     return json_set(json_set_string(result, "error", error), "content", content);
 }
 
-char *executor_idempotency_key(jv call) {
+/* The key under which one execution of this call, however often it is tried, is known: of
+ * auth_req_id and call id; the caller frees. */
+static char *idempotency_key(jv call) {
     jv authorization = json_get(call, "authorization");
     const char *auth_req_id = json_string(authorization, "auth_req_id");
     /* A newline cannot be in an auth_req_id (CIBA Core §7.3), so that the two cannot run together.
@@ -157,7 +159,7 @@ static jv execute(const struct executor *executor, jv call, const char *key,
         *status = status_worse(*status, error.status);
         return call;
     }
-    jv result = executor->work(executor->context, call, access_token, status);
+    jv result = executor->work(executor->context, call, access_token, key, status);
     return record_executed(executor->record, call, key, result, false, status);
 }
 
@@ -191,7 +193,7 @@ static jv refuse(const struct executor *executor, jv call, const struct error *e
  * the call. */
 static jv execute_once(const struct executor *executor, jv call, bool approved, int *status) {
     jv authorization = json_get(call, "authorization"), token = json_get(call, "token"), result;
-    char *key = executor_idempotency_key(call);
+    char *key = idempotency_key(call);
     struct error error;
     enum record_memory memory = record_execution(executor->record, key, &result);
     if (memory == RECORD_FINISHED)

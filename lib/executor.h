@@ -8,10 +8,12 @@
 #include <jv.h>
 #include <stdbool.h>
 
-/* Executes one call: `arguments` and `access_token` are sound, the call is what was approved.
- * Returns the result; invalid if it is not known whether it was done, or if it was not done and may
- * be tried again: then the call stays as it is, and *status and a complaint tell. */
-typedef jv (*executor_work)(void *context, jv call, const char *access_token, int *status);
+/* Executes one call: `arguments` and `access_token` are sound, the call is what was approved. `key`
+ * names this execution, however often it is tried (the Idempotency-Key header). Returns the result;
+ * invalid if it is not known whether it was done, or if it was not done and may be tried again:
+ * then the call stays as it is, and *status and a complaint tell. */
+typedef jv (*executor_work)(void *context, jv call, const char *access_token, const char *key,
+                            int *status);
 
 struct executor {
     const char *tool;      /* the calls of this name */
@@ -38,9 +40,5 @@ jv executor_document(void *context, jv document, int *status);
 /* A result: `error` NULL for a success, else a short word for what went wrong. `status` is the HTTP
  * or exit status, or -1 for none. Takes the content. */
 jv executor_result(int status, const char *error, jv content);
-
-/* The key under which one execution of this call, however often it is tried, is known to the server
- * (the Idempotency-Key header): of auth_req_id and call id; the caller frees. */
-char *executor_idempotency_key(jv call);
 
 #endif

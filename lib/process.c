@@ -39,6 +39,8 @@ static void set_up_child(const struct process *process, const int *in, const int
     }
     for (char *const *entry = process->environment; entry != NULL && *entry != NULL; entry++)
         putenv(*entry);
+    if (process->idempotency_key != NULL)
+        setenv("IDEMPOTENCY_KEY", process->idempotency_key, 1);
 }
 
 /* The token, to be read from the descriptor: a pipe, which holds more than any token has. */

@@ -12,7 +12,8 @@ struct process {
     const char *input;    /* what it reads on stdin */
     const char *token;    /* what it finds in $ACCESS_TOKEN, NULL for none */
     const char *dpop_key; /* what it finds in $DPOP_KEY_FILE if the token is bound to it, or NULL */
-    char *const *environment; /* more of it, NAME=value up to a NULL, or NULL; may be kept */
+    char *const *environment;    /* more of it, NAME=value up to a NULL, or NULL; may be kept */
+    const char *idempotency_key; /* what it finds in $IDEMPOTENCY_KEY, NULL for none */
     int token_fd;   /* give the token on this descriptor (3 to 9) instead, 0 for the environment */
     double timeout; /* seconds, 0 for none; then its process group is killed */
     bool is_stage;  /* one of our own commands: it keeps our environment and our process group, and

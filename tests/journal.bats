@@ -120,6 +120,21 @@ time_has_come() {
   [ "$(wc -l < ran)" -eq 1 ]
 }
 
+@test "a program that is run again after a crash finds the same IDEMPOTENCY_KEY, another call another" {
+  sandbox --approve yes --delay 0
+  an_approved_call > decided
+  # shellcheck disable=SC2016
+  run tool-run --name buy --journal journal -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys; kill -9 $PPID' < decided
+  [ "$status" -eq 137 ]
+  # shellcheck disable=SC2016
+  tool-run --name buy --journal journal -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' < decided > done.json
+  # shellcheck disable=SC2016
+  an_approved_call | tool-run --name buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > done.json
+  [[ $(sed -n 1p keys) =~ ^[A-Za-z0-9_-]{43}$ ]]
+  [ "$(sed -n 1p keys)" == "$(sed -n 2p keys)" ]
+  [ "$(sed -n 2p keys)" != "$(sed -n 3p keys)" ]
+}
+
 @test "begun, and the approval over since: it is not said that nothing was done" {
   lossy /stocks
   an_approved_call > decided
