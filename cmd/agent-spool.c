@@ -102,12 +102,9 @@ static jv call_facts(jv call) {
     return json_has(call, "result") ? json_set(facts, "result", json_get(call, "result")) : facts;
 }
 
-/* Takes the calls. */
-static jv all_call_facts(jv calls) {
-    jv all = jv_array();
-    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
-    for (int i = 0; i < count; i++) {
-        jv call = jv_array_get(jv_copy(calls), i);
+static jv all_call_facts(jv document) {
+    jv calls = json_array(document, "calls"), all = jv_array();
+    jv_array_foreach(calls, i, call) {
         if (jv_get_kind(call) == JV_KIND_OBJECT)
             all = jv_array_append(all, call_facts(call));
         jv_free(call);
@@ -171,7 +168,7 @@ static int list_entry(struct agent_spool *spool, const char *folder,
     jv facts = json_set_string(jv_object(), "name", entry->name);
     facts = json_set_string(facts, "folder", folder);
     facts = json_set(facts, strcmp(folder, "queue") == 0 ? "due_at" : "at", jv_number(entry->due));
-    facts = json_set(facts, "calls", all_call_facts(json_get(document, "calls")));
+    facts = json_set(facts, "calls", all_call_facts(document));
     if (json_has(document, "spool"))
         facts = json_set(facts, "spool", json_get(document, "spool"));
     bool good = given.json ? document_write(facts, &error)
@@ -234,9 +231,7 @@ static int run(struct agent_spool *spool, const struct stages *stages) {
     while (given.wait && next < INFINITY) {
         if (status != STATUS_NOT_YET)
             worst = status_worse(worst, status);
-        double seconds = fmin(fmax(next - clock_now(), 0.01), 1);
-        nanosleep(&(struct timespec){(time_t)seconds, (long)((seconds - floor(seconds)) * 1e9)},
-                  NULL);
+        clock_sleep(fmin(fmax(next - clock_now(), 0.01), 1));
         status = run_once(spool, stages, &next);
     }
     return status_worse(worst, status);

@@ -125,7 +125,7 @@ static bool read_json(const char *path, jv *value, struct error *error) {
 
 /* Says which keywords of the tools' schemas will not be checked. */
 static void warn_of_unchecked(jv document) {
-    jv tools = conversation_array(document, "tools");
+    jv tools = json_array(document, "tools");
     jv_array_foreach(tools, i, tool) {
         jv function = json_get(tool, "function"), schema = json_get(function, "parameters");
         const char *keyword = schema_unchecked(schema);

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static char *path_of(const struct agent_spool *spool, const char *folder, const char *name) {
@@ -58,14 +57,6 @@ static void sweep(const struct agent_spool *spool, const char *folder) {
     free(path);
 }
 
-static bool lock(int descriptor, int how) {
-    int result;
-    do
-        result = flock(descriptor, how);
-    while (result != 0 && errno == EINTR);
-    return result == 0;
-}
-
 bool agent_spool_open(struct agent_spool *spool, const char *directory, bool make,
                       struct error *error) {
     *spool = (struct agent_spool){must_copy(directory), -1};
@@ -74,12 +65,12 @@ bool agent_spool_open(struct agent_spool *spool, const char *directory, bool mak
     spool->descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (spool->descriptor < 0)
         return fail(error, STATUS_NO_FILE, "%s: %s", directory, strerror(errno));
-    if (lock(spool->descriptor, LOCK_EX | LOCK_NB)) {
+    if (durable_lock(spool->descriptor, LOCK_EX | LOCK_NB)) {
         sweep(spool, "tmp");
         sweep(spool, "lock");
         sweep(spool, "journal");
     }
-    return lock(spool->descriptor, LOCK_SH) ||
+    return durable_lock(spool->descriptor, LOCK_SH) ||
            fail(error, STATUS_IO, "%s: cannot be locked: %s", directory, strerror(errno));
 }
 
@@ -96,10 +87,8 @@ char *agent_spool_journal(const struct agent_spool *spool, const char *name) {
 /* Names in the order of time, for who looks into the folder. */
 static char *new_name(void) {
     char text[40], *noise = random_name(9);
-    time_t now = (time_t)clock_now();
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts);
+    struct tm now = clock_utc();
+    strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &now);
     char *name = must_format("%s.%s", text, noise);
     free(noise);
     return name;
@@ -173,7 +162,7 @@ void agent_spool_free_entries(struct agent_spool_entry *entries, size_t count) {
 static bool journal_is_free(const struct agent_spool *spool, const char *name) {
     char *path = agent_spool_journal(spool, name);
     int journal = open(path, O_RDWR | O_CLOEXEC);
-    bool is_free = journal < 0 || lock(journal, LOCK_EX | LOCK_NB);
+    bool is_free = journal < 0 || durable_lock(journal, LOCK_EX | LOCK_NB);
     if (journal >= 0)
         close(journal);
     free(path);
@@ -185,7 +174,7 @@ int agent_spool_claim(const struct agent_spool *spool, const char *name) {
     char *path = path_of(spool, "lock", name);
     int claim = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     /* The file may have been removed, by who had it before, while it was being opened. */
-    bool ours = claim >= 0 && lock(claim, LOCK_EX | LOCK_NB) && fstat(claim, &held) == 0 &&
+    bool ours = claim >= 0 && durable_lock(claim, LOCK_EX | LOCK_NB) && fstat(claim, &held) == 0 &&
                 stat(path, &named) == 0 && held.st_ino == named.st_ino;
     if (ours && (!is_in(spool, "queue", name) || !journal_is_free(spool, name))) {
         agent_spool_release(spool, name, claim);

@@ -11,20 +11,16 @@
 /* The answer to --schema, which this API has no member for: a tool that must be called. */
 static const char answer_tool[] = "answer";
 
-static jv typed(const char *type) {
-    return json_set_string(jv_object(), "type", type);
-}
-
 static jv text_block(const char *text) {
-    return json_set_string(typed("text"), "text", text);
+    return json_set_string(chat_api_typed("text"), "text", text);
 }
 
 static jv source_of(const char *url) {
     char type[100];
     const char *base64;
     if (!chat_api_data_url(url, type, sizeof type, &base64))
-        return json_set_string(typed("url"), "url", url);
-    jv source = json_set_string(typed("base64"), "media_type", type);
+        return json_set_string(chat_api_typed("url"), "url", url);
+    jv source = json_set_string(chat_api_typed("base64"), "media_type", type);
     return json_set_string(source, "data", base64);
 }
 
@@ -36,9 +32,9 @@ static jv part_block(jv part, struct error *error) {
     if (text != NULL && json_is(part, "type", "text"))
         block = text_block(text);
     else if (url != NULL)
-        block = json_set(typed("image"), "source", source_of(url));
+        block = json_set(chat_api_typed("image"), "source", source_of(url));
     else if (data != NULL)
-        block = json_set(typed("document"), "source", source_of(data));
+        block = json_set(chat_api_typed("document"), "source", source_of(data));
     else
         fail(error, STATUS_INPUT, "a message has a part that this API cannot take: %.60s",
              type != NULL ? type : "of no type");
@@ -82,7 +78,7 @@ static jv tool_use(jv tool_call) {
             jv_free(parsed);
         }
     }
-    jv block = json_set_string(typed("tool_use"), "id", json_string(tool_call, "id"));
+    jv block = json_set_string(chat_api_typed("tool_use"), "id", json_string(tool_call, "id"));
     block = json_set_string(block, "name", json_string(function, "name"));
     jv_free(function);
     return json_set(block, "input", input);
@@ -93,8 +89,8 @@ static jv message_blocks(jv message, const char **role, struct error *error) {
     jv content = json_get(message, "content"), blocks, own = json_get(message, "anthropic");
     *role = "user";
     if (json_is(message, "role", "tool")) {
-        char *text = chat_api_text(content);
-        jv block = json_set_string(typed("tool_result"), "tool_use_id",
+        char *text = conversation_content_text(content);
+        jv block = json_set_string(chat_api_typed("tool_result"), "tool_use_id",
                                    json_string(message, "tool_call_id"));
         blocks = JV_ARRAY(json_set_string(block, "content", text));
         free(text);
@@ -106,7 +102,7 @@ static jv message_blocks(jv message, const char **role, struct error *error) {
     } else {
         *role = "assistant";
         blocks = content_blocks(content, error);
-        jv calls = conversation_array(message, "tool_calls");
+        jv calls = json_array(message, "tool_calls");
         jv_array_foreach(calls, i, call) {
             if (jv_is_valid(blocks))
                 blocks = jv_array_append(blocks, tool_use(call));
@@ -143,7 +139,7 @@ static bool is_system(jv message) {
 
 /* The body with messages and system. False and an error. */
 static bool add_messages(jv *body, jv document, struct error *error) {
-    jv all = conversation_array(document, "messages"), messages = jv_array();
+    jv all = json_array(document, "messages"), messages = jv_array();
     jv instructions = jv_array();
     bool good = true;
     jv_array_foreach(all, i, message) {
@@ -170,11 +166,11 @@ static jv tool_of(jv definition) {
     jv tool = json_set_string(jv_object(), "name", json_string(function, "name"));
     tool = json_set_string(tool, "description", json_string(function, "description"));
     jv_free(function);
-    return json_set(tool, "input_schema", jv_is_valid(schema) ? schema : typed("object"));
+    return json_set(tool, "input_schema", jv_is_valid(schema) ? schema : chat_api_typed("object"));
 }
 
 static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
-    jv definitions = conversation_array(document, "tools"), tools = jv_array();
+    jv definitions = json_array(document, "tools"), tools = jv_array();
     const char *choice = wishes->tool_choice;
     jv_array_foreach(definitions, i, definition) {
         tools = jv_array_append(tools, tool_of(definition));
@@ -195,9 +191,8 @@ static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
     if (choice == NULL && !wishes->one_call)
         return body;
     choice = choice != NULL ? choice : "auto";
-    bool named = strcmp(choice, "auto") != 0 && strcmp(choice, "none") != 0 &&
-                 strcmp(choice, "required") != 0;
-    jv value = typed(named ? "tool" : strcmp(choice, "required") == 0 ? "any" : choice);
+    bool named = chat_api_names_tool(choice);
+    jv value = chat_api_typed(named ? "tool" : strcmp(choice, "required") == 0 ? "any" : choice);
     value = json_set_string(value, "name", named ? choice : NULL);
     if (wishes->one_call && strcmp(choice, "none") != 0)
         value = json_set(value, "disable_parallel_tool_use", jv_true());
@@ -353,7 +348,7 @@ static jv close_block(jv block) {
 
 static void take_block_event(struct chat_stream *stream, const char *name, jv data) {
     double index = -1;
-    jv blocks = conversation_array(stream->body, "content");
+    jv blocks = json_array(stream->body, "content");
     json_number(data, "index", &index);
     int count = jv_array_length(jv_copy(blocks));
     if (!(index >= 0 && index <= count)) {

@@ -9,22 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static jv typed(const char *type) {
-    return json_set_string(jv_object(), "type", type);
-}
-
 /* A part of a user's message. Invalid, and an error, if this API cannot say it. */
 static jv input_part(jv part, struct error *error) {
     jv image = json_get(part, "image_url"), file = json_get(part, "file"), made = jv_invalid();
     const char *text = json_string(part, "text"), *url = json_string(image, "url");
     const char *type = json_string(part, "type");
     if (text != NULL && json_is(part, "type", "text")) {
-        made = json_set_string(typed("input_text"), "text", text);
+        made = json_set_string(chat_api_typed("input_text"), "text", text);
     } else if (url != NULL) {
-        made = json_set_string(typed("input_image"), "image_url", url);
+        made = json_set_string(chat_api_typed("input_image"), "image_url", url);
         made = json_set_string(made, "detail", json_string(image, "detail"));
     } else if (jv_get_kind(file) == JV_KIND_OBJECT) {
-        made = jv_object_merge(typed("input_file"), jv_copy(file));
+        made = jv_object_merge(chat_api_typed("input_file"), jv_copy(file));
     } else {
         fail(error, STATUS_INPUT, "a message has a part that this API cannot take: %.60s",
              type != NULL ? type : "of no type");
@@ -55,7 +51,8 @@ static jv input_content(jv content, struct error *error) {
 
 static jv function_call(jv tool_call) {
     jv function = json_get(tool_call, "function");
-    jv item = json_set_string(typed("function_call"), "call_id", json_string(tool_call, "id"));
+    jv item =
+        json_set_string(chat_api_typed("function_call"), "call_id", json_string(tool_call, "id"));
     item = json_set_string(item, "name", json_string(function, "name"));
     item = json_set_string(item, "arguments", json_string(function, "arguments"));
     jv_free(function);
@@ -70,8 +67,8 @@ static jv output_items(jv message) {
         return own;
     }
     jv_free(own);
-    jv content = json_get(message, "content"), calls = conversation_array(message, "tool_calls");
-    char *text = chat_api_text(content);
+    jv content = json_get(message, "content"), calls = json_array(message, "tool_calls");
+    char *text = conversation_content_text(content);
     if (*text != '\0') {
         jv item = json_set_string(jv_object(), "role", "assistant");
         items = jv_array_append(items, json_set_string(item, "content", text));
@@ -92,8 +89,8 @@ static jv message_items(jv message, struct error *error) {
         return output_items(message);
     jv content = json_get(message, "content"), item;
     if (json_is(message, "role", "tool")) {
-        char *text = chat_api_text(content);
-        item = json_set_string(typed("function_call_output"), "call_id",
+        char *text = conversation_content_text(content);
+        item = json_set_string(chat_api_typed("function_call_output"), "call_id",
                                json_string(message, "tool_call_id"));
         item = json_set_string(item, "output", text);
         free(text);
@@ -109,11 +106,11 @@ static jv message_items(jv message, struct error *error) {
 }
 
 static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
-    jv definitions = conversation_array(document, "tools"), tools = jv_array();
+    jv definitions = json_array(document, "tools"), tools = jv_array();
     const char *choice = wishes->tool_choice;
     jv_array_foreach(definitions, i, definition) {
         jv function = json_get(definition, "function");
-        jv tool = jv_object_merge(typed("function"), function);
+        jv tool = jv_object_merge(chat_api_typed("function"), function);
         if (!json_has(tool, "strict"))
             tool = json_set(tool, "strict", jv_false()); /* which is not its default */
         tools = jv_array_append(tools, tool);
@@ -129,15 +126,15 @@ static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
         body = json_set(body, "parallel_tool_calls", jv_false());
     if (choice == NULL)
         return body;
-    bool named = strcmp(choice, "auto") != 0 && strcmp(choice, "none") != 0 &&
-                 strcmp(choice, "required") != 0;
+    bool named = chat_api_names_tool(choice);
     return json_set(body, "tool_choice",
-                    named ? json_set_string(typed("function"), "name", choice) : jv_string(choice));
+                    named ? json_set_string(chat_api_typed("function"), "name", choice)
+                          : jv_string(choice));
 }
 
 static jv request(const struct chat_wishes *wishes, jv document, struct error *error) {
     jv body = json_set_string(jv_object(), "model", wishes->model), input = jv_array();
-    jv messages = conversation_array(document, "messages");
+    jv messages = json_array(document, "messages");
     bool good = true;
     jv_array_foreach(messages, i, message) {
         jv items = good ? message_items(message, error) : jv_invalid();
@@ -153,7 +150,7 @@ static jv request(const struct chat_wishes *wishes, jv document, struct error *e
     if (wishes->stream)
         body = json_set(body, "stream", jv_true());
     if (jv_is_valid(wishes->schema)) {
-        jv format = json_set_string(typed("json_schema"), "name", "answer");
+        jv format = json_set_string(chat_api_typed("json_schema"), "name", "answer");
         format = json_set(json_set(format, "schema", jv_copy(wishes->schema)), "strict", jv_true());
         body = json_set(body, "text", json_set(jv_object(), "format", format));
     }
@@ -167,7 +164,7 @@ static jv request(const struct chat_wishes *wishes, jv document, struct error *e
 /* Adds what of an item has a place in the message. Whether something else is in it is told. */
 static jv take_item(jv message, jv item, bool *more) {
     if (json_is(item, "type", "message")) {
-        jv parts = conversation_array(item, "content"), text = json_get(message, "content");
+        jv parts = json_array(item, "content"), text = json_get(message, "content");
         if (jv_get_kind(text) != JV_KIND_STRING) {
             jv_free(text);
             text = jv_string("");
@@ -187,9 +184,9 @@ static jv take_item(jv message, jv item, bool *more) {
     }
     jv function = json_set_string(jv_object(), "name", json_string(item, "name"));
     function = json_set_string(function, "arguments", json_string(item, "arguments"));
-    jv call = json_set_string(typed("function"), "id", json_string(item, "call_id"));
+    jv call = json_set_string(chat_api_typed("function"), "id", json_string(item, "call_id"));
     call = json_set(call, "function", function);
-    jv calls = jv_array_append(conversation_array(message, "tool_calls"), call);
+    jv calls = jv_array_append(json_array(message, "tool_calls"), call);
     return json_set(message, "tool_calls", calls);
 }
 

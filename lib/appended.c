@@ -42,15 +42,13 @@ static bool cut_torn_line(int fd, off_t size) {
 
 int appended_open(const char *path, struct error *error) {
     struct stat facts;
-    int locked = -1, fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         failed(path, error);
         return -1;
     }
-    do
-        locked = flock(fd, LOCK_EX);
-    while (locked != 0 && errno == EINTR);
-    bool good = locked == 0 && fstat(fd, &facts) == 0 && cut_torn_line(fd, facts.st_size);
+    bool good =
+        durable_lock(fd, LOCK_EX) && fstat(fd, &facts) == 0 && cut_torn_line(fd, facts.st_size);
     if (!good)
         failed(path, error);
     else if (facts.st_size == 0)

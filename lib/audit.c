@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char digest_member[] = ",\"digest\":\"";
@@ -30,15 +29,6 @@ static bool has_id(const char *path, const char *id, struct error *error) {
     free(line);
     free(wanted);
     return found;
-}
-
-static jv time_text(void) {
-    char text[40];
-    time_t now = (time_t)clock_now();
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return jv_string(text);
 }
 
 /* The line for a record, with its newline. Takes the record; the caller frees. */
@@ -83,9 +73,11 @@ bool audit_append(const char *path, jv record, bool once, struct error *error) {
     const char *id = json_string(record, "id");
     bool told = once && id != NULL && has_id(path, id, error), good = error->status == STATUS_DONE;
     if (good && !told) {
-        char *last = appended_last_line(fd, path, error), *line = NULL;
+        char *last = appended_last_line(fd, path, error), *line = NULL, text[40];
+        struct tm now = clock_utc();
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &now);
         record = json_set_string(record, "command", program_name());
-        record = json_set(record, "time", time_text());
+        record = json_set_string(record, "time", text);
         good = error->status == STATUS_DONE && chain(&record, path, last, error);
         if (good) {
             line = make_line(jv_copy(record));

@@ -11,7 +11,6 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LONGEST_WAIT = 300 /* seconds that a server may ask for before it is given up */ };
 
@@ -141,23 +140,20 @@ static bool send(const struct asking *asking, struct try *try, bool *shown, stru
                                  .context = settings->context};
     struct sse events = {.take = take_event, .context = &stream};
     char *text = json_text(asking->body);
-    bool streams = settings->wishes.stream;
     struct http_request request = {.method = "POST",
                                    .url = asking->url,
                                    .body = text,
                                    .content_type = "application/json",
                                    .headers = {asking->key_header, settings->api->extra_header},
-                                   .receive = streams ? take_bytes : NULL,
+                                   .receive = settings->wishes.stream ? take_bytes : NULL,
                                    .receiver = &events};
     if (asking->deadline > 0)
         request.max_time = fmax(asking->deadline - clock_now(), 0.001);
     struct http_answer answer;
     http_call(asking->http, &request, &answer);
-    bool was_stream = streams && answer.began && answer.status == 200 &&
-                      strncmp(answer.content_type, "text/event-stream", 17) == 0;
     *try = (struct try){jv_invalid(), jv_invalid(), false, -1};
     bool good;
-    if (was_stream) {
+    if (answer.is_stream) {
         good = end_stream(&events, &stream, &answer, try, error);
     } else {
         sse_end(&events);
@@ -192,7 +188,7 @@ static bool wait_for_next(const struct asking *asking, const struct try *try, lo
         return false;
     }
     remark("model", "%s; trying again in %.1f s", error->text, seconds);
-    nanosleep(&(struct timespec){(time_t)seconds, (long)(fmod(seconds, 1) * 1e9)}, NULL);
+    clock_sleep(seconds);
     return true;
 }
 

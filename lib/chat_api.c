@@ -8,21 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *chat_api_text(jv content) {
-    const char *words = json_value_string(content);
-    if (words != NULL)
-        return must_copy(words);
-    jv joined = jv_string("");
-    if (jv_get_kind(content) == JV_KIND_ARRAY) {
-        jv_array_foreach(content, i, part) {
-            const char *text = json_string(part, "text");
-            joined = jv_string_append_str(joined, text != NULL ? text : "");
-            jv_free(part);
-        }
-    }
-    char *text = must_copy(jv_string_value(joined));
-    jv_free(joined);
-    return text;
+jv chat_api_typed(const char *type) {
+    return json_set_string(jv_object(), "type", type);
+}
+
+bool chat_api_names_tool(const char *choice) {
+    return strcmp(choice, "auto") != 0 && strcmp(choice, "none") != 0 &&
+           strcmp(choice, "required") != 0;
 }
 
 bool chat_api_data_url(const char *url, char *type, size_t room, const char **base64) {
@@ -60,7 +52,7 @@ void chat_api_show(struct chat_stream *stream, const char *text) {
 }
 
 jv chat_api_messages(jv document) {
-    jv messages = conversation_array(document, "messages"), kept = jv_array();
+    jv messages = json_array(document, "messages"), kept = jv_array();
     jv_array_foreach(messages, i, message) {
         if (json_has(message, "anthropic"))
             message = json_delete(message, "anthropic");
@@ -73,16 +65,15 @@ jv chat_api_messages(jv document) {
 }
 
 static jv tool_choice(const char *choice) {
-    if (strcmp(choice, "auto") == 0 || strcmp(choice, "none") == 0 ||
-        strcmp(choice, "required") == 0)
+    if (!chat_api_names_tool(choice))
         return jv_string(choice);
     jv function = json_set_string(jv_object(), "name", choice);
-    return json_set(json_set_string(jv_object(), "type", "function"), "function", function);
+    return json_set(chat_api_typed("function"), "function", function);
 }
 
 static jv openai_request(const struct chat_wishes *wishes, jv document, struct error *error) {
     jv body = json_set_string(jv_object(), "model", wishes->model);
-    jv tools = conversation_array(document, "tools");
+    jv tools = json_array(document, "tools");
     (void)error;
     body = json_set(body, "messages", chat_api_messages(document));
     if (jv_array_length(jv_copy(tools)) > 0) {
@@ -108,7 +99,7 @@ static jv openai_request(const struct chat_wishes *wishes, jv document, struct e
 }
 
 static jv first_choice(jv body) {
-    jv choices = conversation_array(body, "choices");
+    jv choices = json_array(body, "choices");
     jv first =
         jv_array_length(jv_copy(choices)) > 0 ? jv_array_get(jv_copy(choices), 0) : jv_invalid();
     jv_free(choices);
@@ -125,7 +116,7 @@ static bool is_empty(jv value) {
 static jv plain_message(jv message) {
     if (jv_get_kind(message) != JV_KIND_OBJECT)
         return message;
-    jv plain = jv_object(), calls = conversation_array(message, "tool_calls"), bare = jv_array();
+    jv plain = jv_object(), calls = json_array(message, "tool_calls"), bare = jv_array();
     jv_object_foreach(message, key, value) {
         const char *name = jv_string_value(key);
         if (strcmp(name, "content") == 0 || !is_empty(value))
@@ -223,11 +214,10 @@ static jv merge_call(jv call, jv delta) {
     return json_set(call, "function", function);
 }
 
-static jv merge_calls(jv message, jv deltas) {
-    jv calls = conversation_array(message, "tool_calls");
-    int count = jv_get_kind(deltas) == JV_KIND_ARRAY ? jv_array_length(jv_copy(deltas)) : 0;
-    for (int i = 0; i < count; i++) {
-        jv delta = jv_array_get(jv_copy(deltas), i);
+static jv merge_calls(jv message, jv delta_of_message) {
+    jv calls = json_array(message, "tool_calls");
+    jv deltas = json_array(delta_of_message, "tool_calls");
+    jv_array_foreach(deltas, i, delta) {
         if (jv_get_kind(delta) == JV_KIND_OBJECT) {
             int at = call_of_delta(calls, delta);
             jv call = at < jv_array_length(jv_copy(calls)) ? jv_array_get(jv_copy(calls), at)
@@ -236,6 +226,7 @@ static jv merge_calls(jv message, jv deltas) {
         }
         jv_free(delta);
     }
+    jv_free(deltas);
     return json_set(message, "tool_calls", calls);
 }
 
@@ -246,7 +237,7 @@ static jv merge_delta(jv message, jv delta) {
     jv_object_foreach(delta, key, value) {
         const char *name = jv_string_value(key);
         if (strcmp(name, "tool_calls") == 0)
-            message = merge_calls(message, value);
+            message = merge_calls(message, delta);
         else if (strcmp(name, "role") != 0 && jv_get_kind(value) == JV_KIND_STRING)
             message = add_text(message, name, value);
         else if (jv_get_kind(value) != JV_KIND_NULL || !json_has(message, name))

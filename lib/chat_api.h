@@ -69,8 +69,11 @@ const struct chat_api *chat_api_named(const char *name);
 
 extern const struct chat_api chat_api_anthropic, chat_api_responses;
 
-/* For the conversions. A message's text: its content, or the text parts of it; the caller frees. */
-char *chat_api_text(jv content);
+/* For the conversions. {"type": type}. */
+jv chat_api_typed(const char *type);
+
+/* Whether a tool choice is the name of a tool, and no word for a rule. */
+bool chat_api_names_tool(const char *choice);
 
 /* Of "data:image/png;base64,AAAA" the type and where the base64 begins; false if it is no such URL.
  */

@@ -15,14 +15,6 @@ static jv messages_of(jv document) {
     return jv_array();
 }
 
-jv conversation_array(jv object, const char *key) {
-    jv array = json_get(object, key);
-    if (jv_get_kind(array) == JV_KIND_ARRAY)
-        return array;
-    jv_free(array);
-    return jv_array();
-}
-
 static jv last_of(jv array) {
     int count = jv_array_length(jv_copy(array));
     return count > 0 ? jv_array_get(jv_copy(array), count - 1) : jv_invalid();
@@ -121,7 +113,7 @@ static jv normal_definition(jv definition) {
 bool conversation_add_tools(jv *document, jv definitions, struct error *error) {
     bool good = true;
     jv list = definition_list(jv_copy(definitions));
-    jv tools = conversation_array(*document, "tools");
+    jv tools = json_array(*document, "tools");
     jv_array_foreach(list, i, definition) {
         definition = normal_definition(definition);
         const char *name = tool_name(definition);
@@ -189,12 +181,11 @@ static jv tool_message(const char *id, jv result) {
 /* The tool messages that the last answer waits for, in its order; *unfinished is set to the id of
  * the first call without a result, if any. */
 static jv pending_messages(jv document, const char **unfinished) {
-    jv messages = messages_of(document), calls = conversation_array(document, "calls"),
-       found = jv_array();
+    jv messages = messages_of(document), calls = json_array(document, "calls"), found = jv_array();
     int from = last_request(messages);
     *unfinished = NULL;
     jv request = from >= 0 ? jv_array_get(jv_copy(messages), from) : jv_object();
-    jv tool_calls = conversation_array(request, "tool_calls");
+    jv tool_calls = json_array(request, "tool_calls");
     jv_array_foreach(tool_calls, i, tool_call) {
         const char *id = json_string(tool_call, "id");
         if (id != NULL && !is_answered(messages, from, id)) {
@@ -238,28 +229,36 @@ bool conversation_is_models_turn(jv document) {
     return turn && conversation_unfinished_call(document) == NULL;
 }
 
+char *conversation_content_text(jv content) {
+    const char *words = json_value_string(content);
+    if (words != NULL)
+        return must_copy(words);
+    jv joined = jv_string("");
+    if (jv_get_kind(content) == JV_KIND_ARRAY) {
+        jv_array_foreach(content, i, part) {
+            const char *text = json_string(part, "text");
+            joined = jv_string_append_str(joined, text != NULL ? text : "");
+            jv_free(part);
+        }
+    }
+    char *text = must_copy(jv_string_value(joined));
+    jv_free(joined);
+    return text;
+}
+
 char *conversation_text(jv document) {
     jv messages = messages_of(document), last = last_of(messages);
     jv content = json_get(last, "content");
     char *text = NULL;
     if (json_is(last, "role", "assistant")) {
-        const char *words = json_value_string(content);
         const char *refusal = json_string(last, "refusal");
-        if (words != NULL && *words != '\0')
+        bool in_parts = jv_get_kind(content) == JV_KIND_ARRAY;
+        char *words = conversation_content_text(content);
+        if (in_parts || *words != '\0')
             text = must_copy(words);
-        else if (jv_get_kind(content) == JV_KIND_ARRAY) {
-            jv joined = jv_string("");
-            jv_array_foreach(content, i, part) {
-                const char *piece = json_string(part, "text");
-                if (piece != NULL)
-                    joined = jv_string_append_str(joined, piece);
-                jv_free(part);
-            }
-            text = must_copy(jv_string_value(joined));
-            jv_free(joined);
-        } else if (refusal != NULL) {
+        else if (refusal != NULL)
             text = must_copy(refusal);
-        }
+        free(words);
     }
     jv_free(content);
     jv_free(last);
@@ -355,9 +354,8 @@ static jv normal_tool_call(jv tool_call, jv calls) {
 }
 
 jv conversation_take_message(jv document, jv message) {
-    jv tool_calls = conversation_array(message, "tool_calls"),
-       tools = conversation_array(document, "tools");
-    jv calls = conversation_array(document, "calls"), normal = jv_array();
+    jv tool_calls = json_array(message, "tool_calls"), tools = json_array(document, "tools");
+    jv calls = json_array(document, "calls"), normal = jv_array();
     int count = jv_array_length(jv_copy(tool_calls));
     for (int i = 0; i < count; i++) {
         jv tool_call = jv_array_get(jv_copy(tool_calls), i);

@@ -33,10 +33,10 @@ bool conversation_is_models_turn(jv document);
  * Takes document and message. */
 jv conversation_take_message(jv document, jv message);
 
+/* The text of a message's content: itself, or its text parts together; the caller frees. */
+char *conversation_content_text(jv content);
+
 /* The text of the last message if it is the model's, NULL otherwise; the caller frees. */
 char *conversation_text(jv document);
-
-/* An array member, an empty array if it is none. */
-jv conversation_array(jv object, const char *key);
 
 #endif

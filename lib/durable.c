@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,14 @@ bool durable_write_all(int fd, const char *text, size_t size) {
         }
     }
     return true;
+}
+
+bool durable_lock(int fd, int how) {
+    int result;
+    do
+        result = flock(fd, how);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
 }
 
 bool durable_sync(int fd) {

@@ -31,6 +31,9 @@ bool durable_sync_folder_of(const char *path, struct error *error);
 /* Writes all the bytes. False with errno set. */
 bool durable_write_all(int fd, const char *text, size_t size);
 
+/* flock, again where a signal came in between. False with errno set. */
+bool durable_lock(int fd, int how);
+
 /* fsync, again where a signal came in between. False with errno set. */
 bool durable_sync(int fd);
 

@@ -165,19 +165,11 @@ bool http_url_allowed(const char *url, struct error *error) {
     return host != NULL;
 }
 
-/* Server-Sent Events go to the receiver as they come; an error does not. */
-static bool answer_is_stream(const struct http_transfer *transfer) {
-    long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status == 200 &&
-           strncasecmp(transfer->answer.content_type, "text/event-stream", 17) == 0;
-}
-
 static size_t receive_body(char *bytes, size_t one, size_t count, void *data) {
     struct http_transfer *transfer = data;
     struct http_answer *answer = &transfer->answer;
     size_t size = one * count;
-    if (transfer->receive != NULL && answer_is_stream(transfer)) {
+    if (answer->is_stream) {
         transfer->refused = !transfer->receive(transfer->receiver, bytes, size);
         return transfer->refused ? 0 : size;
     }
@@ -211,8 +203,16 @@ static size_t send_body(char *bytes, size_t one, size_t count, void *data) {
 }
 
 static size_t receive_header(char *line, size_t one, size_t count, void *data) {
-    http_read_header(&((struct http_transfer *)data)->answer, line, one * count);
-    return one * count;
+    struct http_transfer *transfer = data;
+    struct http_answer *answer = &transfer->answer;
+    size_t size = one * count;
+    http_read_header(answer, line, size);
+    if (size <= 2) { /* the empty line: Server-Sent Events go to the receiver, an error does not */
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+        answer->is_stream = transfer->receive != NULL && answer->status == 200 &&
+                            strncasecmp(answer->content_type, "text/event-stream", 17) == 0;
+    }
+    return size;
 }
 
 /* The certificate that the client shows (RFC 8705). */

@@ -75,6 +75,7 @@ struct http_answer {
     char reason[64];    /* the reason phrase, or the standard one where HTTP/2 sends none */
     char why[400];      /* for the last two outcomes: what failed, on what host */
     bool transient;     /* for the last two: another try may help */
+    bool is_stream;     /* its body went to the receiver */
     bool began;         /* a status line has come */
     double retry_after; /* seconds from now (RFC 9110 §10.2.3, or retry-after-ms), -1 if not said */
     bool retry_in_ms;   /* it was said by retry-after-ms, which is the finer */

@@ -239,6 +239,14 @@ jv json_get(jv object, const char *key) {
     return jv_object_get(jv_copy(object), jv_string(key));
 }
 
+jv json_array(jv object, const char *key) {
+    jv array = json_get(object, key);
+    if (jv_get_kind(array) == JV_KIND_ARRAY)
+        return array;
+    jv_free(array);
+    return jv_array();
+}
+
 jv json_set(jv object, const char *key, jv value) {
     return jv_object_set(object, jv_string(key), value);
 }

@@ -60,6 +60,9 @@ char *json_text(jv value);
 /* The member, or invalid if `object` is no object or has none. */
 jv json_get(jv object, const char *key);
 
+/* The member if it is an array, else an empty one. */
+jv json_array(jv object, const char *key);
+
 /* The object with the member set. Takes `object` and `value`. */
 jv json_set(jv object, const char *key, jv value);
 

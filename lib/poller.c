@@ -61,12 +61,10 @@ static struct wait *soonest(const struct poller *poller) {
 
 static int document_status(jv document) {
     int status = STATUS_DONE;
-    jv calls = json_get(document, "calls");
-    if (jv_get_kind(calls) == JV_KIND_ARRAY) {
-        jv_array_foreach(calls, i, call) {
-            status = status_worse(status, call_exit_status(call));
-            jv_free(call);
-        }
+    jv calls = json_array(document, "calls");
+    jv_array_foreach(calls, i, call) {
+        status = status_worse(status, call_exit_status(call));
+        jv_free(call);
     }
     jv_free(calls);
     return status;
@@ -168,8 +166,8 @@ static jv add_call(struct poller *poller, struct waiting_document *waiting, int 
 
 /* Takes the document, and returns it: the same where no call has changed. */
 static jv add_calls(struct poller *poller, struct waiting_document *waiting, jv document) {
-    jv calls = json_get(document, "calls");
-    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
+    jv calls = json_array(document, "calls");
+    int count = jv_array_length(jv_copy(calls));
     for (int i = 0; i < count; i++) {
         jv call = jv_array_get(jv_copy(calls), i);
         jv outcome = jv_copy(call);

@@ -105,13 +105,9 @@ static jv audit_facts(jv call, const char *event) {
     return facts;
 }
 
-/* Appends to the audit log; complains where that fails. Takes the facts. */
+/* Appends to the audit log, which is kept; complains where that fails. Takes the facts. */
 static bool tell(const struct record *record, jv call, jv facts, bool again, int *status) {
     struct error error;
-    if (record->audit == NULL) {
-        jv_free(facts);
-        return true;
-    }
     if (audit_append(record->audit, facts, again, &error))
         return true;
     complain(call_id(call), "not told in the audit log: %s", error.text);
@@ -142,24 +138,22 @@ static jv newest_facts(jv call) {
 /* Tells what the call has come to; where that cannot be, the call says so, and the next command
  * that has it tells it. Takes the call. */
 static jv tell_newest(const struct record *record, jv call, bool again, int *status) {
+    if (record->audit == NULL)
+        return call;
     if (tell(record, call, newest_facts(call), again, status))
         return json_has(call, "untold") ? json_delete(call, "untold") : call;
     return json_set(call, "untold", jv_true());
 }
 
 jv record_catch_up(struct record *record, jv call, int *status) {
-    return record->audit != NULL && json_has(call, "untold")
-               ? tell_newest(record, call, true, status)
-               : call;
+    return json_has(call, "untold") ? tell_newest(record, call, true, status) : call;
 }
 
-/* Writes an outcome down, if there is a journal; complains where that fails. */
+/* Writes an outcome down in the journal, which is open; complains where that fails. */
 static void note(struct record *record, jv call, const char *step, const char *key, jv entry,
                  int *status) {
     struct error error;
-    if (record->journal == NULL) {
-        jv_free(entry);
-    } else if (!journal_add(record->journal, step, key, entry, &error)) {
+    if (!journal_add(record->journal, step, key, entry, &error)) {
         complain(call_id(call), "not written down: %s", error.text);
         *status = status_worse(*status, error.status);
     }
@@ -213,16 +207,17 @@ bool record_asking(struct record *record, jv call, double until, struct error *e
 }
 
 jv record_asked(struct record *record, jv call, int *status) {
-    char *key = question_key(call);
     if (record->seal_key != NULL)
         call = seal_call(call, record->seal_key);
     jv authorization = json_get(call, "authorization");
     /* A request that may have reached the user stays an intent. */
-    if (!json_is(authorization, "error", "outcome_unknown"))
+    if (record->journal != NULL && !json_is(authorization, "error", "outcome_unknown")) {
+        char *key = question_key(call);
         note(record, call, "asked", key,
              json_set(jv_object(), "authorization", jv_copy(authorization)), status);
+        free(key);
+    }
     jv_free(authorization);
-    free(key);
     return tell_newest(record, call, false, status);
 }
 
@@ -270,7 +265,7 @@ bool record_reuse(struct record *record, jv authorization, jv *call, int *status
     *call = json_set(json_set(*call, "authorization", approval), "token", json_get(kept, "token"));
     if (record->seal_key != NULL)
         *call = seal_call(*call, record->seal_key);
-    if (!tell(record, *call, audit_facts(*call, "reused"), true, status))
+    if (record->audit != NULL && !tell(record, *call, audit_facts(*call, "reused"), true, status))
         *call = json_set(*call, "untold", jv_true());
     jv_free(kept);
     return true;
@@ -281,11 +276,13 @@ jv record_decided(struct record *record, jv call, int *status) {
         call = seal_call(call, record->seal_key);
     jv authorization = json_get(call, "authorization");
     const char *auth_req_id = json_string(authorization, "auth_req_id");
-    jv entry = json_set(jv_object(), "authorization", jv_copy(authorization));
-    if (json_has(call, "token"))
-        entry = json_set(entry, "token", json_get(call, "token"));
     keep(record, call, authorization, status);
-    note(record, call, "decided", auth_req_id != NULL ? auth_req_id : "", entry, status);
+    if (record->journal != NULL) {
+        jv entry = json_set(jv_object(), "authorization", jv_copy(authorization));
+        if (json_has(call, "token"))
+            entry = json_set(entry, "token", json_get(call, "token"));
+        note(record, call, "decided", auth_req_id != NULL ? auth_req_id : "", entry, status);
+    }
     jv_free(authorization);
     return tell_newest(record, call, false, status);
 }
@@ -312,19 +309,22 @@ bool record_executing(struct record *record, const char *key, struct error *erro
 jv record_executed(struct record *record, jv call, const char *key, jv result, bool again,
                    int *status) {
     if (!jv_is_valid(result)) {
-        tell(record, call,
-             json_set(audit_facts(call, "unanswered"), "id", event_id("", NULL, call)), false,
-             status);
+        if (record->audit != NULL)
+            tell(record, call,
+                 json_set(audit_facts(call, "unanswered"), "id", event_id("", NULL, call)), false,
+                 status);
         return call;
     }
-    if (!again)
+    if (!again && record->journal != NULL)
         note(record, call, "executed", key, json_set(jv_object(), "result", jv_copy(result)),
              status);
     return tell_newest(record, json_set(call, "result", result), again, status);
 }
 
 void record_refused(struct record *record, jv call, const char *why, int *status) {
-    tell(record, call, json_set_string(audit_facts(call, "refused"), "error", why), true, status);
+    if (record->audit != NULL)
+        tell(record, call, json_set_string(audit_facts(call, "refused"), "error", why), true,
+             status);
 }
 
 bool record_started(struct record *record, jv call, struct error *error) {

@@ -44,8 +44,8 @@ struct record {
 };
 
 /* Settles them, from flags, environment (CIBA_JOURNAL, CIBA_AUDIT, CIBA_SEAL_KEY,
- * CIBA_STORE, CIBA_STORE_KEY) and the file of
- * -e, which has been loaded. False and an error with status 66 or 78. */
+ * CIBA_STORE, CIBA_STORE_KEY) and the file of -e, which has been loaded. False and an error with
+ * status 66 or 78. */
 bool record_configure(struct record *record, const struct record_settings *settings,
                       struct error *error);
 void record_free(struct record *record);

@@ -55,11 +55,15 @@ static bool save(struct work *work, struct error *error) {
     return good;
 }
 
+/* What the spool knows of things that went wrong. */
+static void forget_trouble(struct work *work) {
+    static const char *const members[] = {"tries", "failing_since", "reason", "status"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        work->own = json_delete(work->own, members[i]);
+}
+
 static int finish(struct work *work, const char *folder, int status) {
     struct error error;
-    work->own = json_delete(json_delete(work->own, "tries"), "failing_since");
-    if (status == STATUS_DONE)
-        work->own = json_delete(json_delete(work->own, "reason"), "status");
     jv document = whole_document(work);
     if (!agent_spool_finish(work->spool, work->name, document, folder, &error)) {
         complain(work->name, "%s", error.text);
@@ -71,6 +75,7 @@ static int finish(struct work *work, const char *folder, int status) {
 
 static int fail_document(struct work *work, int status, const char *reason) {
     complain(work->name, "failed: %s", reason);
+    forget_trouble(work);
     work->own = json_set_string(work->own, "reason", reason);
     work->own = json_set(work->own, "status", jv_number(status));
     return finish(work, "failed", status);
@@ -117,10 +122,9 @@ static bool is_passing(int status) {
  * calls; 0 if it does not wait. */
 static double waits_until(jv document) {
     double soonest = INFINITY;
-    jv calls = json_get(document, "calls");
-    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
-    for (int i = 0; i < count; i++) {
-        jv call = jv_array_get(jv_copy(calls), i), authorization = json_get(call, "authorization");
+    jv calls = json_array(document, "calls");
+    jv_array_foreach(calls, i, call) {
+        jv authorization = json_get(call, "authorization");
         enum call_state state = call_state(call);
         double time = INFINITY;
         if (state == CALL_PENDING)
@@ -138,12 +142,10 @@ static double waits_until(jv document) {
 /* A call that still has no result, NULL if there is none; the caller frees. */
 static char *open_call(jv document) {
     char *found = NULL;
-    jv calls = json_get(document, "calls");
-    int count = jv_get_kind(calls) == JV_KIND_ARRAY ? jv_array_length(jv_copy(calls)) : 0;
-    for (int i = 0; found == NULL && i < count; i++) {
-        jv call = jv_array_get(jv_copy(calls), i);
+    jv calls = json_array(document, "calls");
+    jv_array_foreach(calls, i, call) {
         const char *name = json_string(call, "name");
-        if (jv_get_kind(call) == JV_KIND_OBJECT && call_state(call) != CALL_DONE)
+        if (found == NULL && jv_get_kind(call) == JV_KIND_OBJECT && call_state(call) != CALL_DONE)
             found = must_format("%s (%s)", call_id(call), name != NULL ? name : "no tool");
         jv_free(call);
     }
@@ -221,9 +223,7 @@ static enum course take_stage(struct work *work, char **argv, bool *changed, int
     jv_free(outcome);
     work->due = waits_until(work->document);
     if (came == STATUS_DONE || came == STATUS_NO || (came == STATUS_NOT_YET && work->due > 0))
-        work->own = json_delete(
-            json_delete(json_delete(json_delete(work->own, "tries"), "failing_since"), "reason"),
-            "status");
+        forget_trouble(work);
     bool waits = work->due > clock_now();
     enum course course = GOES_ON;
     if ((differs || waits) && !save(work, &error)) {

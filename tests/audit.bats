@@ -129,7 +129,12 @@ EOF
   run --separate-stderr bash -c "$(declare -f a_call); a_call | ciba-authorize -m Buy --audit away/x/log"
   [ "$status" -eq 74 ]
   holds '.calls[0] | .untold and .authorization.status == "pending"'
-  ciba-poll --audit log <<< "$output" > decided
+  echo "$output" > asked
+  ciba-poll --once < asked | jq -e '.calls[0].untold' # a command without a log does not take that away
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve yes --delay 0
+  a_call | ciba-authorize -m Buy --audit away/x/log > asked || true
+  ciba-poll --audit log < asked > decided
   [ "$(jq -r .event log | xargs)" == "asked approved" ]
   stock-buy --audit away/x/log < decided > bought || true
   jq -e '.calls[0].untold' bought

@@ -3,6 +3,7 @@
 #include "sandbox.h"
 
 #include "clock.h"
+#include "conversation.h"
 #include "digest.h"
 #include "json.h"
 
@@ -224,24 +225,6 @@ static jv completion(jv body, jv message) {
     return json_set(json_set(answer, "choices", JV_ARRAY(choice)), "usage", usage);
 }
 
-/* A message's text: its content, or the text parts of it; the caller frees. */
-static char *text_of(jv message) {
-    jv content = json_get(message, "content");
-    const char *words = json_value_string(content);
-    char *text = must_copy(words != NULL ? words : "");
-    if (jv_get_kind(content) == JV_KIND_ARRAY) {
-        jv_array_foreach(content, i, part) {
-            const char *piece = json_string(part, "text");
-            char *longer = must_format("%s%s", text, piece != NULL ? piece : "");
-            free(text);
-            text = longer;
-            jv_free(part);
-        }
-    }
-    jv_free(content);
-    return text;
-}
-
 /* "Do this then that": the step that is to be done, after as many requests for tools as there have
  * been since the user spoke; the caller frees. NULL if all are done. */
 static char *step_to_do(jv messages) {
@@ -251,7 +234,9 @@ static char *step_to_do(jv messages) {
     jv_array_foreach(messages, i, message) {
         if (json_is(message, "role", "user")) {
             free(text);
-            text = text_of(message);
+            jv content = json_get(message, "content");
+            text = conversation_content_text(content);
+            jv_free(content);
             done = 0;
         }
         done += json_has(message, "tool_calls");

@@ -49,13 +49,14 @@ __attribute__((constructor)) static void set_up(void) {
         syscall(SYS_close, fd);
 }
 
-static void log_call(const char *call) {
-    const char *path = getenv("FAULT_LOG");
+/* Appends a line to the file that a variable names, if it is set. */
+static void append_line(const char *variable, const char *what) {
+    const char *path = getenv(variable);
     char line[200];
     if (path == NULL)
         return;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0600);
-    int size = snprintf(line, sizeof line, "%s %s\n", program_invocation_short_name, call);
+    int size = snprintf(line, sizeof line, "%s %s\n", program_invocation_short_name, what);
     syscall(SYS_write, fd, line, (size_t)size);
     syscall(SYS_close, fd);
 }
@@ -66,14 +67,7 @@ static char unsynced[DESCRIPTORS]; /* files that have been written */
 static int folder_unsynced;        /* a file has been made or renamed */
 
 static void out_of_order(const char *what) {
-    const char *path = getenv("FAULT_ORDER");
-    char line[200];
-    if (path == NULL)
-        return;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0600);
-    int size = snprintf(line, sizeof line, "%s: %s\n", program_invocation_short_name, what);
-    syscall(SYS_write, fd, line, (size_t)size);
-    syscall(SYS_close, fd);
+    append_line("FAULT_ORDER", what);
 }
 
 static void leaves(const char *what) {
@@ -96,7 +90,7 @@ static int fails(const char *call, int what, int *is_short) {
     }
     if (__atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST) != fault_at)
         return 0;
-    log_call(call);
+    append_line("FAULT_LOG", call);
     if (strcmp(kind, "kill") == 0)
         kill(getpid(), SIGKILL);
     else if (strcmp(kind, "killall") == 0)
