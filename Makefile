@@ -45,6 +45,7 @@ INCLUDES = -Ilib $(shell $(PKG_CONFIG) --cflags libcurl libcrypto) \
 
 LIBRARY = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 SANDBOX = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/sandbox/*.c)) $(BUILD)/lib/sandbox/phone_page.o
+PRELOADED = $(patsubst tests/torture/%.c,$(BUILD)/tests/%.so,$(wildcard tests/torture/*.c))
 HELPERS = $(patsubst tests/helpers/%.c,$(BUILD)/tests/%,$(wildcard tests/helpers/*.c))
 
 all: $(COMMANDS:%=$(BUILD)/%)
@@ -121,7 +122,7 @@ demo:
 TESTS = tests
 BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 2)))
 test:
-	@$(MAKE) --no-print-directory all $(HELPERS) $(BUILD)/tests/faults.so
+	@$(MAKE) --no-print-directory all $(HELPERS) $(PRELOADED)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
@@ -153,8 +154,8 @@ STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
 STATIC_MAKE = $(MAKE) --no-print-directory BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
 	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
 	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a -L$(STATIC)/libs/lib' \
-	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=.' \
-	LDFLAGS='-static-pie -Wl,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
+	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DWRAPPED' \
+	LDFLAGS='-static-pie -Wl,--wrap=free,--wrap=realloc,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
 
 deps-static:
 	@$(call apt_install,$(APT_STATIC))
@@ -194,11 +195,11 @@ release: static
 
 # Everything that can go wrong at any call of the flow, one after the other; EVERY=10 tries a tenth.
 EVERY = 1
-$(BUILD)/tests/faults.so: tests/torture/faults.c
+$(BUILD)/tests/%.so: tests/torture/%.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -Wpedantic,$(WARNINGS)) -O2 -fPIC -shared -o $@ $< -ldl
 
-torture: all $(BUILD)/tests/faults.so
+torture: all $(PRELOADED)
 	PATH="$(CURDIR)/$(BUILD):$$PATH" FAULTS=$(CURDIR)/$(BUILD)/tests/faults.so tests/torture/run $(EVERY)
 
 # Each of tests/fuzz for that time, by libFuzzer, with its seeds, under ASan and UBSan.

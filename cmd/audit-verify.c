@@ -1,5 +1,6 @@
 /* audit-verify: whether a line of an audit log was changed, removed or moved, and which. */
 #include "audit.h"
+#include "confine.h"
 #include "documents.h"
 #include "options.h"
 
@@ -9,12 +10,14 @@
 static struct {
     bool quiet;
     const char *head;
+    struct confinement needs;
 } given;
 
 static const struct option_spec options[] = {
     {0, "head", "DIGEST", OPTION_TEXT, &given.head,
      "the log must still have the line with this digest"},
     {'q', "quiet", NULL, OPTION_FLAG, &given.quiet, "write nothing; the exit status tells"},
+    CONFINE_OPTION(given.needs),
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
@@ -41,13 +44,15 @@ static bool print_summary(const struct audit_summary *summary, struct error *err
 }
 
 int main(int argc, char **argv) {
-    struct audit_summary summary;
+    struct audit_summary summary = {0};
     struct error error;
     int first = options_parse(&command, argc, argv);
     if (first + 1 != argc)
         usage_error("one file is needed");
     log_path = argv[first];
-    bool good = audit_verify(log_path, given.head, tell_fault, &summary, &error);
+    confine_add(given.needs.reads, log_path);
+    bool good = confine(&given.needs, &error) &&
+                audit_verify(log_path, given.head, tell_fault, &summary, &error);
     if (good && !summary.saw_wanted && !given.quiet)
         complain(log_path, "has no line with the digest %s: lines at its end were removed",
                  given.head);

@@ -3,6 +3,7 @@
 #include "ciba.h"
 #include "clock.h"
 #include "config.h"
+#include "confine.h"
 #include "digest.h"
 #include "filter.h"
 #include "json.h"
@@ -24,6 +25,7 @@ static struct {
     struct client_settings client;
     struct record_settings record;
     struct filter_jobs jobs;
+    struct confinement needs;
 } given;
 
 static const struct option_spec options[] = {
@@ -60,6 +62,7 @@ static const struct option_spec options[] = {
     RECORD_OPTIONS(given.record),
     JOBS_OPTIONS(given.jobs),
     CLIENT_OPTIONS(given.client),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -172,6 +175,14 @@ static bool configure(struct job *job, struct error *error) {
     if (given.details != NULL && (job->details = template_filter(given.details, error)) == NULL)
         return false;
     return true;
+}
+
+static bool drop_rights(const struct job *job, struct error *error) {
+    http_needs(job->client.http, &given.needs);
+    record_needs(&job->record, &given.needs);
+    confine_add(given.needs.writes, given.notify);
+    given.needs.jobs = given.jobs.count > 1;
+    return confine(&given.needs, error);
 }
 
 /* Without -m: the tool and its arguments, in characters that every provider allows. */
@@ -386,7 +397,7 @@ int main(int argc, char **argv) {
         usage_error("--reuse: call, document or agent");
     if (given.verbose)
         verbose_on();
-    if (configure(&job, &error)) {
+    if (configure(&job, &error) && drop_rights(&job, &error)) {
         status = given.null_input ? filter_run_one(authorize, &job, new_document())
                                   : filter_run(authorize, &job, &given.jobs);
     } else {

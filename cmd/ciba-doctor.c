@@ -6,6 +6,7 @@
 #include "client.h"
 #include "clock.h"
 #include "config.h"
+#include "confine.h"
 #include "conversation.h"
 #include "documents.h"
 #include "form.h"
@@ -24,6 +25,7 @@ static struct {
     bool verbose, ask_model;
     const char *url;
     struct client_settings client;
+    struct confinement needs;
 } given;
 
 static const struct option_spec options[] = {
@@ -31,6 +33,7 @@ static const struct option_spec options[] = {
      "try a tool call too, which costs tokens"},
     {0, "url", "URL", OPTION_TEXT, &given.url, "the stock API (STOCK_API_URL)"},
     CLIENT_OPTIONS(given.client),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -222,7 +225,10 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.verbose)
         verbose_on();
-    if (client_configure(&client, &given.client, &error)) {
+    bool configured = client_configure(&client, &given.client, &error);
+    if (client.http != NULL)
+        http_needs(client.http, &given.needs);
+    if (configured && confine(&given.needs, &error)) {
         good("settings", "issuer, client and its credentials are named");
         const char *user = config_get(NULL, "CIBA_USER", NULL);
         if (user == NULL)

@@ -1,5 +1,6 @@
 /* ciba-notify: the client's notification endpoint, as a CGI program or behind inetd. */
 #include "config.h"
+#include "confine.h"
 #include "digest.h"
 #include "documents.h"
 #include "json.h"
@@ -17,12 +18,14 @@ enum { HEAD_LIMIT = 16 * 1024, REQUEST_SECONDS = 30 };
 static struct {
     bool inetd;
     const char *spool, *env_file;
+    struct confinement needs;
 } given;
 
 static const struct option_spec options[] = {
     {0, "spool", "DIR", OPTION_TEXT, &given.spool, "where ciba-poll waits (CIBA_SPOOL)"},
     {0, "inetd", NULL, OPTION_FLAG, &given.inetd, "stdin and stdout are an HTTP connection"},
     {'e', "env-file", "FILE", OPTION_TEXT, &given.env_file, "read settings from FILE too"},
+    CONFINE_OPTION(given.needs),
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
@@ -191,7 +194,8 @@ int main(int argc, char **argv) {
         if (spool == NULL)
             fail(&error, STATUS_CONFIG, "no spool: set CIBA_SPOOL, or --spool");
     }
-    if (spool == NULL) {
+    confine_add(given.needs.writes, spool);
+    if (spool == NULL || !confine(&given.needs, &error)) {
         complain(NULL, "%s", error.text);
         answer(500, "Internal Server Error");
         return error.status;

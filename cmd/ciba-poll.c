@@ -1,5 +1,6 @@
 /* ciba-poll: waits until the user has decided. */
 #include "clock.h"
+#include "confine.h"
 #include "documents.h"
 #include "live_line.h"
 #include "options.h"
@@ -18,6 +19,7 @@ static struct {
     struct poller_settings poll;
     struct client_settings client;
     struct record_settings record;
+    struct confinement needs;
 } given = {.poll = {.parallel = 64}};
 
 static const struct option_spec options[] = {
@@ -31,6 +33,7 @@ static const struct option_spec options[] = {
     STORE_OPTIONS(given.record),
     RECORD_OPTIONS(given.record),
     CLIENT_OPTIONS(given.client),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -171,6 +174,13 @@ static void run(struct job *job) {
     }
 }
 
+static bool drop_rights(const struct job *job, struct error *error) {
+    http_needs(job->client.http, &given.needs);
+    record_needs(&job->record, &given.needs);
+    confine_add(given.needs.writes, given.poll.spool);
+    return confine(&given.needs, error);
+}
+
 int main(int argc, char **argv) {
     struct job job = {.read = jv_invalid(), .reading = true, .writable = true};
     struct error error;
@@ -180,7 +190,8 @@ int main(int argc, char **argv) {
     if (given.verbose)
         verbose_on();
     if (!client_configure(&job.client, &given.client, &error) ||
-        !record_configure(&job.record, &given.record, &error) || !catch_signals(&error)) {
+        !record_configure(&job.record, &given.record, &error) || !catch_signals(&error) ||
+        !drop_rights(&job, &error)) {
         complain(NULL, "%s", error.text);
         client_free(&job.client);
         return error.status;

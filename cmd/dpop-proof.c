@@ -1,5 +1,6 @@
 /* dpop-proof: the header that proves a key to an API, for curl -H. */
 #include "config.h"
+#include "confine.h"
 #include "documents.h"
 #include "dpop.h"
 #include "key_file.h"
@@ -8,12 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct { const char *key, *nonce; } given;
+static struct {
+    const char *key, *nonce;
+    struct confinement needs;
+} given;
 
 static const struct option_spec options[] = {
     {0, "key", "FILE", OPTION_TEXT, &given.key,
      "the key that the token is bound to (DPOP_KEY_FILE)"},
     {0, "nonce", "NONCE", OPTION_TEXT, &given.nonce, "what the API's DPoP-Nonce said"},
+    CONFINE_OPTION(given.needs),
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
@@ -33,7 +38,7 @@ int main(int argc, char **argv) {
     EVP_PKEY *key = config_secret(&token, &error, NULL, "ACCESS_TOKEN", NULL)
                         ? key_file_load(path, NULL, &error)
                         : NULL;
-    char *header = key == NULL
+    char *header = key == NULL || !confine(&given.needs, &error)
                        ? NULL
                        : dpop_header(key, argv[first], argv[first + 1], given.nonce, token, &error);
     char *line = header != NULL ? must_format("%s\n", header) : NULL;

@@ -3,6 +3,7 @@
 #include "client.h"
 #include "clock.h"
 #include "config.h"
+#include "confine.h"
 #include "documents.h"
 #include "json.h"
 #include "options.h"
@@ -18,6 +19,7 @@ static struct {
     bool quiet, verbose;
     const char *audience, *scope, *type, *jwks_file;
     struct client_settings issuer;
+    struct confinement needs;
 } given;
 
 static const struct option_spec options[] = {
@@ -28,6 +30,7 @@ static const struct option_spec options[] = {
     {'q', "quiet", NULL, OPTION_FLAG, &given.quiet, "write nothing; the exit status tells"},
     ISSUER_OPTIONS(given.issuer),
     HTTP_OPTIONS(given.issuer.http),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -140,6 +143,10 @@ int main(int argc, char **argv) {
     const char *audience = config_get(given.audience, "AUDIENCE", NULL);
     if (good && audience == NULL)
         good = fail(&error, STATUS_CONFIG, "no audience: set AUDIENCE, or -a");
+    if (good)
+        http_needs(job.issuer.http, &given.needs);
+    confine_add(given.needs.reads, given.jwks_file);
+    good = good && confine(&given.needs, &error);
     job.facts = (struct access_token_facts){.issuer = job.issuer.issuer,
                                             .audience = audience,
                                             .scope = given.scope,

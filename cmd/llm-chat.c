@@ -1,6 +1,7 @@
 /* llm-chat: one turn of a conversation with a model; its tool calls become calls to be approved. */
 #include "chat.h"
 #include "config.h"
+#include "confine.h"
 #include "conversation.h"
 #include "documents.h"
 #include "filter.h"
@@ -23,6 +24,7 @@ static struct {
     double timeout;
     struct filter_jobs jobs;
     struct http_settings http;
+    struct confinement needs;
 } given = {.retries = 5, .repair = 1};
 
 static const struct option_spec options[] = {
@@ -54,6 +56,7 @@ static const struct option_spec options[] = {
     {'e', "env-file", "FILE", OPTION_TEXT, &given.env_file, "read settings from FILE too"},
     JOBS_OPTIONS(given.jobs),
     HTTP_OPTIONS(given.http),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -84,6 +87,13 @@ static void show(void *context, const char *text, size_t size) {
     job->inside = copy[strlen(copy) - 1] != '\n';
     output_write(copy, strlen(copy), &ignored);
     free(copy);
+}
+
+/* After everything that was named on the command line has been read. */
+static bool drop_rights(const struct job *job, struct error *error) {
+    http_needs(job->http, &given.needs);
+    given.needs.jobs = given.jobs.count > 1;
+    return confine(&given.needs, error);
 }
 
 static bool configure(struct job *job, struct error *error) {
@@ -318,7 +328,7 @@ int main(int argc, char **argv) {
         verbose_on();
     int status = STATUS_DONE;
     if (configure(&job, &error) && read_tools(&job, &error) && read_schema(&job, &error) &&
-        read_system(&job, &error) && read_prompt(&job, &error)) {
+        read_system(&job, &error) && drop_rights(&job, &error) && read_prompt(&job, &error)) {
         status = given.null_input || given.raw_input
                      ? filter_run_one(chat, &job, new_document(&job))
                      : filter_run(chat, &job, &given.jobs);

@@ -5,6 +5,7 @@
 #include "client.h"
 #include "clock.h"
 #include "config.h"
+#include "confine.h"
 #include "documents.h"
 #include "dpop.h"
 #include "executor.h"
@@ -27,6 +28,7 @@ static struct {
     struct record_settings record;
     struct filter_jobs jobs;
     struct client_settings issuer; /* -e and HTTP for all; the issuer for --broker */
+    struct confinement needs;
 } given = {.name = "buy"};
 
 static const struct option_spec options[] = {
@@ -41,6 +43,7 @@ static const struct option_spec options[] = {
     JOBS_OPTIONS(given.jobs),
     ISSUER_OPTIONS(given.issuer),
     HTTP_OPTIONS(given.issuer.http),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -309,6 +312,13 @@ static bool configure(struct job *job, struct error *error) {
     return http_url_allowed(job->url, error);
 }
 
+static bool drop_rights(const struct job *job, struct error *error) {
+    http_needs(job->http, &given.needs);
+    record_needs(&job->record, &given.needs);
+    given.needs.jobs = given.jobs.count > 1;
+    return confine(&given.needs, error);
+}
+
 int main(int argc, char **argv) {
     struct job job = {.issuer = {.metadata = jv_invalid(), .jwks = jv_invalid()}};
     struct error error;
@@ -321,7 +331,8 @@ int main(int argc, char **argv) {
         verbose_on();
     if (given.describe)
         return describe();
-    if (configure(&job, &error) && record_configure(&job.record, &given.record, &error)) {
+    if (configure(&job, &error) && record_configure(&job.record, &given.record, &error) &&
+        drop_rights(&job, &error)) {
         struct executor executor = {.tool = given.name,
                                     .proves_key = job.dpop_key != NULL,
                                     .record = &job.record,

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ENV_FILE_LIMIT = 1 << 20, SECRET_LIMIT = 1 << 16 };
+extern char **environ;
+
+enum { ENV_FILE_LIMIT = 1 << 20, SECRET_LIMIT = 1 << 16, LOCKED_MEMORY = 1 << 16 };
 
 /* What -e brought: alternately a name and its value, up to a NULL. */
 static char **file_settings;
@@ -26,6 +29,26 @@ const char *config_keep(char *text) {
     *kept = (struct kept){kept_texts, text};
     kept_texts = kept;
     return text;
+}
+
+/* Secrets that were taken from where they were set, with their names there. */
+static struct taken {
+    struct taken *next;
+    const char *name, *secret;
+} * taken_secrets;
+
+/* A copy in memory that is locked, in no core dump and between guard pages; of a longer one, or
+ * where there is none of it, in ordinary memory. The original is wiped. */
+static const char *keep_secret(char *secret) {
+    size_t size = strlen(secret) + 1;
+    if (!CRYPTO_secure_malloc_initialized())
+        CRYPTO_secure_malloc_init(LOCKED_MEMORY, sizeof(void *));
+    char *copy = OPENSSL_secure_malloc(size);
+    if (copy == NULL)
+        copy = (char *)config_keep(must_alloc(size));
+    memcpy(copy, secret, size);
+    OPENSSL_cleanse(secret, size - 1);
+    return copy;
 }
 
 static void add_setting(const char *name, size_t name_size, char *value) {
@@ -107,14 +130,30 @@ bool config_load(const char *env_file, struct error *error) {
     return true;
 }
 
-static const char *named_setting(const char *name) {
-    const char *value = getenv(name);
-    if (value != NULL && *value != '\0')
-        return value;
+/* The value itself in the environment or in what -e brought. */
+static char *place_of_setting(const char *name) {
+    size_t size = strlen(name);
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
+        if (strncmp(*entry, name, size) == 0 && (*entry)[size] == '=' && (*entry)[size + 1] != '\0')
+            return *entry + size + 1;
     for (size_t i = 0; i < file_settings_count; i += 2)
         if (strcmp(file_settings[i], name) == 0 && *file_settings[i + 1] != '\0')
             return file_settings[i + 1];
     return NULL;
+}
+
+/* A secret that is set by its name; it stands nowhere else then. */
+static const char *take_secret(const char *name) {
+    for (const struct taken *taken = taken_secrets; taken != NULL; taken = taken->next)
+        if (strcmp(taken->name, name) == 0)
+            return taken->secret;
+    char *place = place_of_setting(name);
+    if (place == NULL)
+        return NULL;
+    struct taken *taken = must_alloc(sizeof *taken);
+    *taken = (struct taken){taken_secrets, name, keep_secret(place)};
+    taken_secrets = taken;
+    return taken->secret;
 }
 
 const char *config_get(const char *flag, ...) {
@@ -122,7 +161,7 @@ const char *config_get(const char *flag, ...) {
     va_list names;
     va_start(names, flag);
     while (value == NULL && (name = va_arg(names, const char *)) != NULL)
-        value = named_setting(name);
+        value = place_of_setting(name);
     va_end(names);
     return value;
 }
@@ -187,8 +226,11 @@ static const char *secret_from_file(const char *path, struct error *error) {
         secret[--size] = '\0';
     if (size > 0 && secret[size - 1] == '\r')
         secret[--size] = '\0';
-    if (size > 0 && strlen(secret) == size)
-        return config_keep(secret);
+    if (size > 0 && strlen(secret) == size) {
+        const char *kept = keep_secret(secret);
+        free(secret);
+        return kept;
+    }
     free(secret);
     fail(error, STATUS_CONFIG, "%s: is empty or has a NUL byte; it must hold the secret", path);
     return NULL;
@@ -212,7 +254,7 @@ bool config_secret(const char **secret, struct error *error, const char *file, .
     va_end(names);
     va_start(names, file);
     while (good && *secret == NULL && (name = va_arg(names, const char *)) != NULL)
-        *secret = named_setting(name);
+        *secret = take_secret(name);
     va_end(names);
     return good;
 }

@@ -18,8 +18,9 @@ const char *config_get(const char *flag, ...) __attribute__((sentinel));
 
 /* A secret: from `file` if not NULL, else from a file with one of the names in
  * $CREDENTIALS_DIRECTORY (systemd), else as config_get. A file's last newline is not part of it. A
- * secret is at most 64 KiB. *secret is NULL where none is set; it lives as long as the process. A
- * file that is not config_is_private is refused. */
+ * secret is at most 64 KiB. *secret is NULL where none is set; it lives as long as the process, in
+ * memory that is locked and in no core dump, and is wiped in the environment, so that config_get
+ * finds it no more. The names must be literals. A file that is not config_is_private is refused. */
 bool config_secret(const char **secret, struct error *error, const char *file, ...)
     __attribute__((sentinel));
 

@@ -36,12 +36,18 @@ unsigned long document_line(const struct document_reader *reader) {
     return reader->reported;
 }
 
+/* Forgets what has been used, for good: there may be tokens in it. */
+static void forget_used(struct document_reader *reader) {
+    size_t used = reader->start;
+    if (used == 0)
+        return;
+    memmove(reader->buffer, reader->buffer + used, reader->end - used);
+    reader->end -= used;
+    reader->start = 0;
+    explicit_bzero(reader->buffer + reader->end, used);
+}
+
 bool document_reader_fill(struct document_reader *reader, struct error *error) {
-    if (reader->start > 0) {
-        memmove(reader->buffer, reader->buffer + reader->start, reader->end - reader->start);
-        reader->end -= reader->start;
-        reader->start = 0;
-    }
     if (reader->room - reader->end < READ_SIZE) {
         reader->room = 2 * reader->room + READ_SIZE;
         reader->buffer = must_grow(reader->buffer, reader->room);
@@ -120,8 +126,7 @@ static enum document_event finish(struct document_reader *reader, jv *document,
     return DOCUMENT_READY;
 }
 
-enum document_event document_next(struct document_reader *reader, jv *document,
-                                  struct error *error) {
+static enum document_event next(struct document_reader *reader, jv *document, struct error *error) {
     if (reader->start < reader->end)
         skip_bad(reader);
     if (reader->start < reader->end && !reader->scan.started)
@@ -147,6 +152,14 @@ enum document_event document_next(struct document_reader *reader, jv *document,
     else
         return DOCUMENT_MORE;
     return bad(reader, error);
+}
+
+enum document_event document_next(struct document_reader *reader, jv *document,
+                                  struct error *error) {
+    enum document_event event = next(reader, document, error);
+    if (event == DOCUMENT_MORE || event == DOCUMENT_END)
+        forget_used(reader);
+    return event;
 }
 
 static char **kept_text;

@@ -32,8 +32,8 @@ bool document_reader_fill(struct document_reader *reader, struct error *error);
 unsigned long document_line(const struct document_reader *reader);
 
 /* Writes the document that document_next gave last, as it was read but without the white space
- * between its parts, as one line. To be called before document_reader_fill. False and an error with
- * status 74. */
+ * between its parts, as one line. To be called before the next document_next. False and an error
+ * with status 74. */
 bool document_write_as_read(const struct document_reader *reader, struct error *error);
 
 /* Writes a document as one line to stdout. False and an error with status 74. */

@@ -70,6 +70,14 @@ struct http *http_new(const struct http_settings *settings, const char *ca_file,
     return http;
 }
 
+void http_needs(const struct http *http, struct confinement *needs) {
+    needs->network = true;
+    confine_add(needs->reads, http->ca_file);
+    confine_add(needs->reads, http->ca_dir);
+    confine_add(needs->reads, http->settings.cert);
+    confine_add(needs->reads, http->settings.key);
+}
+
 static void free_transfer(struct http_transfer *transfer) {
     curl_slist_free_all(transfer->headers);
     http_answer_free(&transfer->answer);

@@ -6,6 +6,7 @@
 #ifndef CIBA_HTTP_H
 #define CIBA_HTTP_H
 
+#include "confine.h"
 #include "error.h"
 
 #include <stdbool.h>
@@ -43,6 +44,9 @@ struct http_settings {
 struct http *http_new(const struct http_settings *settings, const char *ca_file,
                       const char *ca_dir);
 void http_free(struct http *http);
+
+/* Adds what its requests will need. */
+void http_needs(const struct http *http, struct confinement *needs);
 
 /* Takes bytes of a stream as they come. False ends the request. */
 typedef bool (*http_receiver)(void *receiver, const char *bytes, size_t size);

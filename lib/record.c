@@ -39,6 +39,12 @@ void record_free(struct record *record) {
     record->journal = NULL;
 }
 
+void record_needs(const struct record *record, struct confinement *needs) {
+    confine_add(needs->writes, record->journal_path);
+    confine_add(needs->writes, record->audit);
+    confine_add(needs->writes, record->store.folder);
+}
+
 bool record_begin(struct record *record, struct error *error) {
     if (record->journal_path == NULL)
         return true;

@@ -6,6 +6,7 @@
 #ifndef CIBA_RECORD_H
 #define CIBA_RECORD_H
 
+#include "confine.h"
 #include "error.h"
 #include "journal.h"
 #include "store.h"
@@ -49,6 +50,9 @@ struct record {
 bool record_configure(struct record *record, const struct record_settings *settings,
                       struct error *error);
 void record_free(struct record *record);
+
+/* Adds what will be written. */
+void record_needs(const struct record *record, struct confinement *needs);
 
 /* To be called before the work on a document. Opens the journal: not sooner, for the command before
  * in a pipeline has it until it ends. False and an error with status 65 for a second document,

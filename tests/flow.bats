@@ -8,8 +8,9 @@ buy() {
 
 # Under valgrind the commands are the same, each within it.
 if [ -n "${UNDER_VALGRIND:-}" ]; then
-  for command in llm-chat ciba-authorize ciba-poll stock-buy tool-run; do
-    eval "$command() { valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(command -v "$command") \"\$@\"; }"
+  for command in "llm-chat --no-sandbox" "ciba-authorize --no-sandbox" "ciba-poll --no-sandbox" "stock-buy --no-sandbox" tool-run; do
+    eval "${command% *}() { valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(command -v "${command% *}") ${command#"${command% *}"} \"\$@\"; }"
+    command=${command% *}
     # shellcheck disable=SC2163
     export -f "$command"
   done

@@ -1,0 +1,69 @@
+#include "confine.h"
+
+#include "confine_linux.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#ifdef __OpenBSD__
+#include <unistd.h>
+#endif
+
+void confine_add(const char **paths, const char *path) {
+    size_t i = 0;
+    while (i < CONFINE_PATHS - 1 && paths[i] != NULL)
+        i++;
+    paths[i] = path;
+}
+
+#ifdef __OpenBSD__
+
+/* The folder is needed too, since a file is made and renamed in it. */
+static bool unveil_folder_of(const char *path) {
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (size >= sizeof folder)
+        return false;
+    memcpy(folder, slash == NULL ? "." : path, slash == NULL ? 1 : size);
+    folder[slash == NULL ? 1 : size] = '\0';
+    return unveil(folder, "rwc") == 0;
+}
+
+static bool drop(const struct confinement *needs) {
+    static const char *const system[] = {"/etc", "/usr/share", "/usr/lib", "/usr/local/share"};
+    bool good = true, writes = needs->writes[0] != NULL, reads = writes || needs->reads[0] != NULL;
+    for (size_t i = 0; good && needs->network && i < sizeof system / sizeof *system; i++)
+        good = unveil(system[i], "r") == 0 || errno == ENOENT;
+    for (const char *const *path = needs->reads; good && *path != NULL; path++)
+        good = unveil(*path, "r") == 0 || errno == ENOENT;
+    for (const char *const *path = needs->writes; good && *path != NULL; path++)
+        good = unveil_folder_of(*path) && (unveil(*path, "rwc") == 0 || errno == ENOENT);
+    char promises[100] = "stdio";
+    strlcat(promises, needs->network ? " inet dns rpath" : reads ? " rpath" : "", sizeof promises);
+    strlcat(promises, writes ? " wpath cpath fattr flock" : "", sizeof promises);
+    strlcat(promises, needs->jobs ? " proc" : "", sizeof promises);
+    return good && pledge(promises, "") == 0;
+}
+
+#elif defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+
+static bool drop(const struct confinement *needs) {
+    return linux_no_new_privileges() && linux_landlock(needs) && linux_seccomp(needs);
+}
+
+#else
+
+static bool drop(const struct confinement *needs) {
+    (void)needs;
+    return true;
+}
+
+#endif
+
+bool confine(const struct confinement *needs, struct error *error) {
+    return needs->off || drop(needs) ||
+           fail(error, STATUS_INTERNAL,
+                "the process could not be confined: %s; --no-sandbox does without",
+                strerror(errno));
+}
