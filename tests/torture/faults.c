@@ -34,8 +34,19 @@ static uint64_t *counter;
 static uint64_t fault_at;
 static const char *kind;
 static int disk_is_full;
+static int log_fd = -1, order_fd = -1;
+
+/* To be appended to; opened at once, since a command gives up the right to. */
+static int open_named(const char *variable) {
+    const char *path = getenv(variable);
+    return path == NULL ? -1
+                        : (int)syscall(SYS_openat, AT_FDCWD, path,
+                                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
 
 __attribute__((constructor)) static void set_up(void) {
+    log_fd = open_named("FAULT_LOG");
+    order_fd = open_named("FAULT_ORDER");
     const char *path = getenv("FAULT_COUNTER"), *at = getenv("FAULT_AT");
     kind = getenv("FAULT_KIND");
     if (path == NULL || at == NULL || kind == NULL)
@@ -49,16 +60,11 @@ __attribute__((constructor)) static void set_up(void) {
         syscall(SYS_close, fd);
 }
 
-/* Appends a line to the file that a variable names, if it is set. */
-static void append_line(const char *variable, const char *what) {
-    const char *path = getenv(variable);
+static void append_line(int fd, const char *what) {
     char line[200];
-    if (path == NULL)
-        return;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0600);
     int size = snprintf(line, sizeof line, "%s %s\n", program_invocation_short_name, what);
-    syscall(SYS_write, fd, line, (size_t)size);
-    syscall(SYS_close, fd);
+    if (fd >= 0)
+        syscall(SYS_write, fd, line, (size_t)size);
 }
 
 enum { DESCRIPTORS = 1024 };
@@ -67,7 +73,7 @@ static char unsynced[DESCRIPTORS]; /* files that have been written */
 static int folder_unsynced;        /* a file has been made or renamed */
 
 static void out_of_order(const char *what) {
-    append_line("FAULT_ORDER", what);
+    append_line(order_fd, what);
 }
 
 static void leaves(const char *what) {
@@ -90,7 +96,7 @@ static int fails(const char *call, int what, int *is_short) {
     }
     if (__atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST) != fault_at)
         return 0;
-    append_line("FAULT_LOG", call);
+    append_line(log_fd, call);
     if (strcmp(kind, "kill") == 0)
         kill(getpid(), SIGKILL);
     else if (strcmp(kind, "killall") == 0)
