@@ -19,7 +19,7 @@ static struct {
     bool null_input, verbose;
     const char *user, *login_hint, *login_hint_token_file, *id_token_hint_file;
     const char *notify, *reuse, *message, *scope, *audience, *details, *acr_values, *user_code_file;
-    bool is_signed, ask_again;
+    bool any_message, is_signed, ask_again;
     long expiry;
     struct option_list tools, resources, parameters;
     struct client_settings client;
@@ -39,6 +39,8 @@ static const struct option_spec options[] = {
      "who, as an ID token of his"},
     {'m', "message", "TEXT", OPTION_TEXT, &given.message,
      "what he is asked; \\(.x) is the argument x"},
+    {0, "any-message", NULL, OPTION_FLAG, &given.any_message,
+     "send a message that the provider is known not to take"},
     {'s', "scope", "SCOPE", OPTION_TEXT, &given.scope, "scopes, separated by spaces (openid)"},
     {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
     {'d', "details", "FILTER", OPTION_TEXT, &given.details,
@@ -161,6 +163,7 @@ static bool configure(struct job *job, struct error *error) {
     if (given.is_signed && job->client.key == NULL)
         return fail(error, STATUS_CONFIG, "--signed needs the client's key: --client-key-file");
     question->is_signed = given.is_signed;
+    question->any_message = given.any_message;
     question->audience = config_get(given.audience, "AUDIENCE", NULL);
     question->acr_values = given.acr_values;
     question->requested_expiry = given.expiry;

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 static struct {
-    bool verbose;
+    bool any_message, verbose;
     const char *user, *message, *scope, *audience;
     long expiry;
     double timeout;
@@ -30,6 +30,8 @@ static struct {
 static const struct option_spec options[] = {
     {'u', "user", "USER", OPTION_TEXT, &given.user, "who is asked (the provider's sub)"},
     {'m', "message", "TEXT", OPTION_TEXT, &given.message, "what he is asked (the command line)"},
+    {0, "any-message", NULL, OPTION_FLAG, &given.any_message,
+     "send a message that the provider is known not to take"},
     {'s', "scope", "SCOPE", OPTION_TEXT, &given.scope, "scopes, separated by spaces (openid)"},
     {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
     {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
@@ -101,6 +103,7 @@ static jv ask(struct client *client, struct record *record, char **argv, int *st
                                      .scope = scopes,
                                      .audience = config_get(given.audience, "AUDIENCE", NULL),
                                      .binding_message = message,
+                                     .any_message = given.any_message,
                                      .requested_expiry = given.expiry,
                                      .authorization_details = jv_invalid(),
                                      .resources = jv_invalid(),

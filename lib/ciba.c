@@ -1,5 +1,6 @@
 #include "ciba.h"
 
+#include "binding_message.h"
 #include "call.h"
 #include "clock.h"
 #include "digest.h"
@@ -8,7 +9,6 @@
 #include "json.h"
 #include "jws.h"
 #include "jwt.h"
-#include "utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -228,19 +228,6 @@ static jv read_ask_answer(jv call, const struct http_answer *answer, struct erro
     return call;
 }
 
-static bool question_sound(const struct ciba_question *question, struct error *error) {
-    const char *text = question->binding_message;
-    uint32_t character;
-    size_t size = text == NULL ? 0 : strlen(text), length;
-    if (text != NULL && size == 0)
-        return fail(error, STATUS_INPUT, "the message is empty");
-    for (size_t i = 0; i < size; i += length)
-        if ((length = utf8_decode(text + i, size - i, &character)) == 0 || !utf8_plain(character))
-            return fail(error, STATUS_INPUT,
-                        "the message has a control or direction character; nobody was asked");
-    return true;
-}
-
 double ciba_lifetime(const struct ciba_question *question) {
     return question->requested_expiry > 0 ? (double)question->requested_expiry : DEFAULT_LIFETIME;
 }
@@ -289,7 +276,8 @@ jv ciba_ask(struct client *client, const struct ciba_question *question, jv call
         return call_settle(call, "failed", "invalid_arguments", error->text);
     call = json_set(call, "authorization", ciba_authorization(client, question, digest));
     free(digest);
-    if (!question_sound(question, error))
+    const char *message = question->binding_message;
+    if (message != NULL && !binding_message_sound(message, error))
         return call_settle(call, "failed", "invalid_message", error->text);
     const char *url = ask_endpoint(client, error);
     if (url == NULL)
@@ -297,6 +285,8 @@ jv ciba_ask(struct client *client, const struct ciba_question *question, jv call
                            error->status == STATUS_UNAVAILABLE ? "server_unavailable"
                                                                : "misconfigured",
                            error->text);
+    if (message != NULL && !question->any_message && !binding_message_taken(message, url, error))
+        return call_settle(call, "failed", "invalid_message", error->text);
     return send_question(client, url, question, call, error);
 }
 

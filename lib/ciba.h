@@ -20,6 +20,7 @@ struct ciba_question {
     jv resources;                   /* an array of strings (RFC 8707); stays the caller's */
     jv more;                        /* an object of strings, a provider's own; stays the caller's */
     const char *notification_token; /* for ping (§7.1): its digest is recorded, not the token */
+    bool any_message;               /* do not ask whether the provider takes the message */
     bool is_signed;                 /* send all of it as a signed `request` (§7.1.1) */
 };
 

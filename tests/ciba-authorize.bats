@@ -84,7 +84,7 @@ load helper
   sandbox --approve never
   echo '{"calls":[{"id":"a","name":"x","arguments":{"a":{"b":["x",1]},"s":"t","n":1.5,"f":false}}]}' > in
   while IFS='~' read -r template expected; do
-    run --separate-stderr ciba-authorize -m "$template" < in
+    run --separate-stderr ciba-authorize --any-message -m "$template" < in
     [ "$(jq -r '.calls[0].authorization.binding_message' <<< "$output")" == "$expected" ] ||
       { echo "$template: $output $stderr"; return 1; }
   done <<'END'
@@ -97,6 +97,34 @@ say "\(.s)"~say "t"
 \(if .n > 1 then "many" else "one" end)~many
 50% \u0041~50% A
 END
+}
+
+@test "a message that the provider is known not to take is refused whole: 65, and nobody is asked" {
+  sandbox --approve never
+  long=$(printf '%064d' 0)
+  ciba-authorize -n -m "$long" > asked
+  ciba-authorize -n -m 'Buy 3, at 1.50: +10 -2 a_b #7' > asked
+  for message in "${long}0|65 characters, and Auth0 takes 64" 'Pay 3$|has '"'$'" 'Why?|has '"'?'" 'M\u00fcller|has '"'\u00fc'"; do
+    run --separate-stderr ciba-authorize -n -m "$(printf '%b' "${message%%|*}")"
+    [ "$status" -eq 65 ]
+    [[ $stderr == *"$(printf '%b' "${message#*|}")"*"nobody was asked"* ]]
+    holds '.calls[0].authorization | .status == "failed" and .error == "invalid_message"'
+  done
+  [ "$(count /bc-authorize)" -eq 2 ]
+  ciba-authorize --any-message -n -m 'Why?' > asked
+  [ "$(requests /bc-authorize .form.binding_message | tail -n 1)" == '"Why?"' ]
+  # Keycloak's endpoint, here at a server that answers the metadata alone.
+  jq -n --arg i "$CIBA_ISSUER" '[{path:"/.well-known/openid-configuration",
+    body:{issuer:$i,backchannel_authentication_endpoint:($i+"protocol/openid-connect/ext/ciba/auth"),token_endpoint:($i+"t")}}] | . + .' > faults
+  port=${CIBA_ISSUER%/}; port=${port##*:}
+  kill "$CIBA_SANDBOX_PID"
+  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
+  sandbox --port "$port" --faults faults
+  run --separate-stderr ciba-authorize -n -m 'Two words'
+  [ "$status" -eq 65 ]
+  [[ $stderr == *"has ' ', and Keycloak takes"* ]]
+  run --separate-stderr ciba-authorize -n -m 'One/word?'
+  [ "$status" -ne 65 ]
 }
 
 @test "a template that jq cannot compile exits 64, before anything is sent" {

@@ -5,7 +5,7 @@ load helper
   sandbox --approve yes --delay 0
   echo input > input
   # shellcheck disable=SC2016 # expanded by the command
-  run --separate-stderr ciba-run -- sh -c 'cat; echo "$1"; echo "pid $$"; env; exit 7' sh 'two  words; $(x)' < input
+  run --separate-stderr ciba-run -m Run -- sh -c 'cat; echo "$1"; echo "pid $$"; env; exit 7' sh 'two  words; $(x)' < input
   [ "$status" -eq 7 ]
   [ "${lines[0]}" == input ]
   [ "${lines[1]}" == 'two  words; $(x)' ]
@@ -14,7 +14,7 @@ load helper
   jwt-verify -q -s stock:trade <<< "$token"
   [[ $output != *"$CIBA_CLIENT_SECRET"* && $output != *"$OPENAI_API_KEY"* ]]
   [ -z "$stderr" ]
-  ciba-run -- sh -c 'echo $$ > pid' &
+  ciba-run -m Run -- sh -c 'echo $$ > pid' &
   pid=$!
   wait "$pid"
   [ "$(cat pid)" == "$pid" ]
@@ -66,7 +66,7 @@ load helper
 
 @test "a command that cannot be started is 127 or 126" {
   sandbox --approve yes --delay 0
-  run -127 ciba-run -- ./no-such-program
+  run -127 ciba-run -m Run -- ./no-such-program
   : > not-executable
-  run -126 ciba-run -- ./not-executable
+  run -126 ciba-run -m Run -- ./not-executable
 }

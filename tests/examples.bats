@@ -23,7 +23,7 @@ step_of() {
   run ciba-sandbox -q --approve yes --delay 0 --log requests -- bash -e step
   [ "$status" -eq 0 ]
   [ "$(cat deployed)" == v42 ]
-  [ "$(requests /bc-authorize '[.form.binding_message,.form.requested_expiry]')" == '["Deploy v42 of us/it","600"]' ]
+  [ "$(requests /bc-authorize '[.form.binding_message,.form.requested_expiry]')" == '["Deploy v42 of it","600"]' ]
   run ciba-sandbox -q --approve no --delay 0 -- bash -e step
   [ "$status" -eq 1 ]
   [ "$(wc -l < deployed)" -eq 1 ]
@@ -126,7 +126,7 @@ step_of() {
   [ "$status" -eq 0 ]
   grep -q 'board@example.com' mailed
   grep -q 'all is well' mailed
-  [[ $(requests /bc-authorize .form.binding_message) == *"1 lines, to board@example.com"* ]]
+  [[ $(requests /bc-authorize .form.binding_message) == *"1 lines, to board at example.com"* ]]
 }
 
 @test "migrate: applies what is new after a yes, once; not without; not what has changed meanwhile" {

@@ -1,0 +1,60 @@
+#include "binding_message.h"
+
+#include "utf8.h"
+
+#include <string.h>
+
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static const struct rule {
+    const char *provider;
+    const char *path; /* how its backchannel_authentication_endpoint ends */
+    size_t limit;     /* characters */
+    const char *taken, *in_words;
+} rules[] = {
+    {"Auth0", "/bc-authorize", 64, LETTERS_AND_DIGITS " +-_.,:#",
+     "letters, digits, spaces and +-_.,:#"},
+    {"Keycloak", "/protocol/openid-connect/ext/ciba/auth", 50, LETTERS_AND_DIGITS "-._+/!?#",
+     "letters, digits and -._+/!?#"},
+};
+
+bool binding_message_sound(const char *text, struct error *error) {
+    uint32_t character;
+    size_t size = strlen(text), length;
+    if (size == 0)
+        return fail(error, STATUS_INPUT, "the message is empty");
+    for (size_t i = 0; i < size; i += length)
+        if ((length = utf8_decode(text + i, size - i, &character)) == 0 || !utf8_plain(character))
+            return fail(error, STATUS_INPUT,
+                        "the message has a control or direction character; nobody was asked");
+    return true;
+}
+
+static const struct rule *rule_of(const char *endpoint) {
+    size_t size = strlen(endpoint);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        size_t end = strlen(rules[i].path);
+        if (size >= end && strcmp(endpoint + size - end, rules[i].path) == 0)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+bool binding_message_taken(const char *text, const char *endpoint, struct error *error) {
+    const struct rule *rule = rule_of(endpoint);
+    if (rule == NULL)
+        return true;
+    uint32_t ignored;
+    size_t size = strlen(text), good = strspn(text, rule->taken);
+    if (good < size)
+        return fail(error, STATUS_INPUT,
+                    "the message has '%.*s', and %s takes %s; nobody was asked "
+                    "(--any-message would)",
+                    (int)utf8_decode(text + good, size - good, &ignored), text + good,
+                    rule->provider, rule->in_words);
+    return size <= rule->limit ||
+           fail(error, STATUS_INPUT,
+                "the message has %zu characters, and %s takes %zu; nobody was asked "
+                "(--any-message would)",
+                size, rule->provider, rule->limit);
+}
