@@ -38,9 +38,9 @@ endif
 CURL_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 # libjq has a pkg-config file from 1.7 on.
 JQ_LIBS = $(shell $(PKG_CONFIG) --libs libjq 2>/dev/null || echo -ljq)
-CRYPTO_LIBS = $(shell $(PKG_CONFIG) --libs libcrypto)
+CRYPTO_LIBS = $(shell $(PKG_CONFIG) --libs libssl libcrypto)
 HTTPD_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd)
-INCLUDES = -Ilib $(shell $(PKG_CONFIG) --cflags libcurl libcrypto) \
+INCLUDES = -Ilib $(shell $(PKG_CONFIG) --cflags libcurl libssl) \
 	$(shell $(PKG_CONFIG) --cflags libjq 2>/dev/null)
 
 LIBRARY = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))

@@ -2,6 +2,7 @@
 
 #include "http_headers.h"
 #include "http_loop.h"
+#include "http_tls.h"
 
 #include <curl/curl.h>
 #include <dirent.h>
@@ -74,6 +75,7 @@ void http_needs(const struct http *http, struct confinement *needs) {
     needs->network = true;
     confine_add(needs->reads, http->ca_file);
     confine_add(needs->reads, http->ca_dir);
+    confine_add(needs->reads, http->settings.crlfile);
     confine_add(needs->reads, http->settings.cert);
     confine_add(needs->reads, http->settings.key);
 }
@@ -223,35 +225,17 @@ static size_t receive_header(char *line, size_t one, size_t count, void *data) {
     return size;
 }
 
-/* The certificate that the client shows (RFC 8705). */
-static void set_client_certificate(const struct http_settings *settings, CURL *easy) {
-    if (settings->cert == NULL)
-        return;
-    size_t size = strlen(settings->cert);
-    bool pkcs12 = (size > 4 && strcmp(settings->cert + size - 4, ".p12") == 0) ||
-                  (size > 4 && strcmp(settings->cert + size - 4, ".pfx") == 0);
-    curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, pkcs12 ? "P12" : "PEM");
-    curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert);
-    if (!pkcs12)
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key ? settings->key : settings->cert);
-    if (settings->key_password != NULL)
-        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, settings->key_password);
-}
-
 static void set_limits(struct http *http, CURL *easy) {
     double connect = http->settings.connect_timeout, all = http->settings.max_time;
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((connect > 0 ? connect : 10) * 1000));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((all > 0 ? all : 60) * 1000));
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    HTTP_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((connect > 0 ? connect : 10) * 1000));
+    HTTP_SET(easy, CURLOPT_TIMEOUT_MS, (long)((all > 0 ? all : 60) * 1000));
+    HTTP_SET(easy, CURLOPT_NOSIGNAL, 1L);
+    HTTP_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    /* HTTP/2 where libcurl has it; rather one connection that carries many requests, where the
+     * server can, than many. */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* Rather one connection that carries many requests, where the server can, than many. */
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-    set_client_certificate(&http->settings, easy);
-    if (http->ca_file != NULL || http->ca_dir != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, http->ca_dir);
-    }
+    HTTP_SET(easy, CURLOPT_PIPEWAIT, 1L);
+    http_tls_set(easy, &http->settings, http->ca_file, http->ca_dir);
 }
 
 static void add_header(struct http_transfer *transfer, char *line) {
@@ -265,17 +249,17 @@ static void add_header(struct http_transfer *transfer, char *line) {
 static void set_request(struct http_transfer *transfer, const struct http_request *request,
                         bool plain) {
     CURL *easy = transfer->easy;
-    curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
+    HTTP_SET(easy, CURLOPT_URL, request->url);
+    HTTP_SET(easy, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
     if (is_loopback(transfer->host))
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+        HTTP_SET(easy, CURLOPT_NOPROXY, "*");
     if (strcmp(request->method, "POST") == 0) {
         transfer->body = must_copy(request->body != NULL ? request->body : "");
         transfer->body_size = strlen(transfer->body);
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_size);
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, send_body);
-        curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+        HTTP_SET(easy, CURLOPT_POST, 1L);
+        HTTP_SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_size);
+        HTTP_SET(easy, CURLOPT_READFUNCTION, send_body);
+        HTTP_SET(easy, CURLOPT_READDATA, transfer);
         add_header(transfer, must_format("Content-Type: %s", request->content_type));
         add_header(transfer, must_copy("Expect:"));
     }
@@ -289,27 +273,27 @@ static void set_request(struct http_transfer *transfer, const struct http_reques
     if (request->dpop_token != NULL)
         add_header(transfer, must_format("Authorization: DPoP %s", request->dpop_token));
     if (request->max_time > 0)
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->max_time * 1000) + 1);
+        HTTP_SET(easy, CURLOPT_TIMEOUT_MS, (long)(request->max_time * 1000) + 1);
     for (size_t i = 0; i < sizeof request->headers / sizeof *request->headers; i++)
         if (request->headers[i] != NULL)
             add_header(transfer, must_copy(request->headers[i]));
     if (request->user != NULL) {
-        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-        curl_easy_setopt(easy, CURLOPT_USERNAME, request->user);
-        curl_easy_setopt(easy, CURLOPT_PASSWORD, request->password);
+        HTTP_SET(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        HTTP_SET(easy, CURLOPT_USERNAME, request->user);
+        HTTP_SET(easy, CURLOPT_PASSWORD, request->password);
     }
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "ciba-tools");
+    HTTP_SET(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    HTTP_SET(easy, CURLOPT_USERAGENT, "ciba-tools");
 }
 
 static void set_callbacks(struct http_transfer *transfer) {
     CURL *easy = transfer->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->message);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, receive_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    HTTP_SET(easy, CURLOPT_PRIVATE, transfer);
+    HTTP_SET(easy, CURLOPT_ERRORBUFFER, transfer->message);
+    HTTP_SET(easy, CURLOPT_WRITEFUNCTION, receive_body);
+    HTTP_SET(easy, CURLOPT_WRITEDATA, transfer);
+    HTTP_SET(easy, CURLOPT_HEADERFUNCTION, receive_header);
+    HTTP_SET(easy, CURLOPT_HEADERDATA, transfer);
 }
 
 static void begin(struct http *http) {

@@ -1,8 +1,9 @@
 /* HTTP for all commands, on libcurl: one client a process, whose connections are kept.
  *
- * Always: https, or http to a loopback host only; certificates checked; no redirect followed; no
- * cookies, no .netrc, no compression; the connection, the whole exchange and the size of the answer
- * bounded. Proxies are libcurl's: https_proxy, no_proxy; never for a loopback host. */
+ * Always: https by TLS 1.2 or later, or http to a loopback host only; certificates checked; no
+ * redirect followed; no cookies, no .netrc, no compression; the connection, the whole exchange and
+ * the size of the answer bounded. Proxies are libcurl's: https_proxy, no_proxy; never for a
+ * loopback host. */
 #ifndef CIBA_HTTP_H
 #define CIBA_HTTP_H
 
@@ -19,6 +20,7 @@ struct http;
 /* How a client is set up. Zero or NULL stands for the default. */
 struct http_settings {
     const char *cacert;     /* file of the only CAs trusted; default: see http_new */
+    const char *crlfile;    /* PEM, for every CA of a chain; default: revocation is not looked at */
     const char *cert, *key; /* the client's certificate and key, PEM or PKCS#12; default: none */
     const char *key_password;
     double connect_timeout; /* seconds, default 10 */
@@ -29,6 +31,8 @@ struct http_settings {
 /* clang-format off */
 #define HTTP_OPTIONS(settings) \
     {0, "cacert", "FILE", OPTION_TEXT, &(settings).cacert, "trust the CA certificates in FILE only"}, \
+    {0, "crlfile", "FILE", OPTION_TEXT, &(settings).crlfile, \
+     "refuse the certificates that are revoked in FILE"}, \
     {0, "cert", "FILE", OPTION_TEXT, &(settings).cert, "show this certificate, PEM or PKCS#12"}, \
     {0, "key", "FILE", OPTION_TEXT, &(settings).key, "its key, PEM, if it is not in --cert"}, \
     {0, "connect-timeout", "SECONDS", OPTION_SECONDS, &(settings).connect_timeout, \

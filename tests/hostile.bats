@@ -1,0 +1,255 @@
+# shellcheck source=helper.bash
+load helper
+
+# Servers that are hostile or broken, at every place where a command asks one. Each case: the right exit
+# status, in bounded time and memory, with nothing approved, bought or believed, and no secret sent on.
+
+# The answers, and how they are sent: MODE NAME, the bytes in answers/NAME.
+setup_file() {
+  mkdir "$BATS_FILE_TMPDIR/answers"
+  cd "$BATS_FILE_TMPDIR/answers" || return 1
+  local ok='HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n' kib
+  kib=$(printf '%01024d' 0)
+  : > nothing
+  printf "$ok"'Content-Length: 500\r\n\r\n{' > stalls
+  printf "$ok"'Content-Length: 500\r\n\r\n%0500d' 0 > drips
+  printf "$ok\\r\\n{\"a\":\"" > floods
+  printf "$ok"'Content-Length: 1073741824\r\n\r\n{"a":"' > gigabyte
+  printf "$ok"'Content-Length: 1000\r\n\r\n{"access_token":"evil","token_type":"Bearer"}' > too-short
+  printf "$ok"'Content-Length: 5\r\n\r\n{"access_token":"evil","token_type":"Bearer"}' > too-long
+  printf "$ok"'Content-Length: -5\r\n\r\n{"access_token":"evil","token_type":"Bearer"}' > negative-length
+  printf "$ok"'Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n' > broken-chunks
+  printf "$ok"'Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n{}\r\n' > huge-chunk
+  printf "$ok"'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n' > unended-chunks
+  { printf "$ok"; for ((i = 0; i < 600; i++)); do printf 'X-%d: %s\r\n' "$i" "$kib"; done; printf '\r\n{}'; } > huge-headers
+  { printf "$ok"'Content-Encoding: gzip\r\n\r\n'; head -c 100000000 /dev/zero | gzip -c; } > gzip-bomb
+  printf "$ok"'\r\n%0100000d' 0 | tr 0 '[' > deep
+  printf "$ok"'Content-Length: 14\r\n\r\n{"a":1,"a":2} ' > twice
+  printf "$ok"'Content-Length: 9\r\n\r\n{"a":"\xff"}' > not-utf8
+  printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>' > html
+  printf "$ok"'Content-Length: 0\r\n\r\n' > empty
+  printf 'garbage\r\n\r\n' > garbage
+  printf 'HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n' > redirect
+  printf 'HTTP/1.1 301 Go\r\nLocation: https://other.example/\r\nContent-Length: 0\r\n\r\n' > redirect-away
+  for ((i = 0; i < 200; i++)); do printf 'HTTP/1.1 100 Continue\r\n\r\n'; done > only-100
+}
+
+cases='reset nothing
+stall nothing
+stall stalls
+drip drips
+flood floods
+flood gigabyte
+send too-short
+send too-long
+send negative-length
+send broken-chunks
+send huge-chunk
+send unended-chunks
+send huge-headers
+send gzip-bomb
+send deep
+send twice
+send not-utf8
+send html
+send empty
+send garbage
+send redirect
+send redirect-away
+send only-100'
+
+# Asks each of these servers, which is at $raw: `prepare` makes the settings for it and the file `in`, and
+# $words is the command. It must end with 69 or 76, within 5 s and 40 MiB, say why, and print no secret; then
+# `untouched` looks at what it has written.
+each_server() {
+  local mode name count=0 status seconds peak
+  while read -r mode name; do
+    raw_server "$mode" "$BATS_FILE_TMPDIR/answers/$name"
+    prepare
+    status=0
+    took figures timeout 20 "${words[@]}" < in > out 2> said || status=$?
+    kill "${started[-1]}"
+    read -r seconds peak < figures
+    echo "$mode $name: $status, $seconds s, $peak MiB, $(head -c 500 said)"
+    [ "$status" -eq 69 ] || [ "$status" -eq 76 ]
+    jq -en "$seconds < 5" > /dev/null
+    [ -n "${ASAN_OPTIONS:-}" ] || jq -en "$peak < 40" > /dev/null
+    [ -s said ]
+    no grep -qF "${CIBA_CLIENT_SECRET:-no secret}" out said
+    no grep -qF "${OPENAI_API_KEY:-no secret}" out said
+    untouched
+    count=$((count + 1))
+  done <<< "$cases"
+  echo "# $count hostile cases" >&3
+  [ "$count" -eq "${1:-23}" ]
+}
+
+# A sandbox whose metadata name $raw as the place of the endpoint; after its first answer it is itself again.
+metadata_with() {
+  local issuer=$1 endpoint=$2
+  jq -n --arg i "$issuer" --arg e "$endpoint" --arg r "$raw/x" '[{path: "/.well-known/openid-configuration", body:
+    ({issuer: $i, backchannel_authentication_endpoint: ($i + "bc-authorize"), token_endpoint: ($i + "oauth/token"),
+      jwks_uri: ($i + ".well-known/jwks.json")} + {($e): $r})}]'
+}
+
+@test "discovery from a hostile server: nobody is asked" {
+  export CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=the-secret CIBA_USER=u
+  a_call > in
+  prepare() { export CIBA_ISSUER=$raw/; }
+  untouched() { jq -e '.calls[0].authorization.status == "failed"' out > /dev/null; }
+  words=(ciba-authorize -m Buy --max-time 1)
+  each_server
+}
+
+@test "the model at a hostile server: no call, and the document as it was" {
+  export OPENAI_API_KEY=the-key
+  printf '{"messages":[{"role":"user","content":"Buy"}]}\n' > in
+  prepare() { export OPENAI_BASE_URL=$raw/v1; }
+  untouched() { cmp -s in out; }
+  words=(llm-chat --retries 0 --max-time 1)
+  each_server
+  words=(llm-chat --stream --retries 0 --max-time 1)
+  each_server
+}
+
+@test "the stock API a hostile server: no result that says that it was bought" {
+  sandbox --approve yes --delay 0
+  an_approved_call > in
+  prepare() { export STOCK_API_URL=$raw/stocks; }
+  untouched() { jq -e '.calls[0] | (has("result") | not) or .result.status != 200' out > /dev/null; }
+  words=(stock-buy --max-time 1)
+  # Its 200 is its word that it was bought, whatever it is written in.
+  cases=$(grep -vE ' (too-long|gzip-bomb|deep|twice|not-utf8|html|empty)$' <<< "$cases")
+  each_server 16
+}
+
+@test "the token endpoint a hostile server: nothing is approved" {
+  sandbox --approve yes --delay 0
+  a_call | ciba-authorize -m Buy > in
+  issuer=$CIBA_ISSUER port=${CIBA_ISSUER%/} secret=$CIBA_CLIENT_SECRET
+  port=${port##*:}
+  kill "$CIBA_SANDBOX_PID"
+  prepare() {
+    metadata_with "$issuer" token_endpoint > faults
+    await bash -c "! curl -s $issuer > /dev/null"
+    sandbox --port "$port" --faults faults
+    export CIBA_CLIENT_SECRET=$secret
+  }
+  untouched() {
+    kill "$CIBA_SANDBOX_PID"
+    jq -e '.calls[0] | .authorization.status != "approved" and (has("token") | not)' out > /dev/null
+  }
+  words=(ciba-poll --once --max-time 1)
+  each_server
+}
+
+@test "the keys at a hostile server: no token is believed" {
+  sandbox --approve yes --delay 0
+  an_approved_call | jq -r '.calls[0].token.access_token' > in
+  issuer=$CIBA_ISSUER port=${CIBA_ISSUER%/}
+  port=${port##*:}
+  kill "$CIBA_SANDBOX_PID"
+  prepare() {
+    metadata_with "$issuer" jwks_uri > faults
+    await bash -c "! curl -s $issuer > /dev/null"
+    sandbox --port "$port" --faults faults
+  }
+  untouched() {
+    kill "$CIBA_SANDBOX_PID"
+    [ ! -s out ]
+  }
+  words=(jwt-verify -a https://stocks.sandbox/ --max-time 1)
+  each_server
+}
+
+# A CA, and certificates of it or of another: authority NAME; certificate NAME CA EXTENSIONS [OPTION...]
+authority() {
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days 30 -subj "/CN=$1" 2> /dev/null
+}
+certificate() {
+  [ -e "$1.key" ] || openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.key" 2> /dev/null
+  openssl req -new -key "$1.key" -out "$1.csr" -subj "/CN=$1" 2> /dev/null
+  openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -CAcreateserial -out "$1.pem" \
+    -extfile <(printf '%b' "$3") -days 30 "${@:4}" 2> /dev/null
+}
+
+# What a server of TLS, not ours, with this certificate hears from the command: heard NAME [OPTION...]
+heard() {
+  local port name=$1
+  [ -p quiet ] || mkfifo quiet
+  exec 8<> quiet
+  cat "$name.pem" middle.pem > chain.pem 2> /dev/null || true
+  openssl s_server -accept 127.0.0.1:0 -cert "$name.pem" -key "$name.key" -cert_chain chain.pem "${@:2}" \
+    > accept 2>&1 < quiet &
+  server=$!
+  started+=("$server")
+  await grep -q '^ACCEPT.*:[0-9]' accept || { cat accept; return 1; }
+  port=$(sed -n 's/^ACCEPT.*:\([0-9]*\).*/\1/p' accept)
+  OPENSSL_CONF=lenient.cnf CIBA_ISSUER=https://localhost:$port/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=the-secret CIBA_USER=u \
+    run --separate-stderr ciba-authorize --cacert ca.pem --max-time 1 "${more[@]}" -n -m Buy
+  kill "$server"
+  wait "$server" || true
+  exec 8>&-
+  echo "$name: $status $stderr"
+}
+
+# It is refused before a byte of HTTP is sent.
+not_trusted() {
+  heard "$@"
+  [ "$status" -eq 69 ]
+  no grep -aq 'GET \|the-secret' accept
+  count=$((count + 1))
+}
+
+@test "TLS: what is expired, self-signed, another's, revoked, weak or old is refused with nothing sent" {
+  local host='subjectAltName=DNS:localhost\n' more=() count=0
+  # Whatever the system's configuration lets pass.
+  printf 'openssl_conf=a\n[a]\nssl_conf=b\n[b]\nsystem_default=c\n[c]\nMinProtocol=TLSv1\nCipherString=ALL:@SECLEVEL=0\n' > lenient.cnf
+  authority ca
+  authority unknown
+  certificate good ca "$host"
+  heard good
+  grep -aq 'GET /.well-known' accept # where nothing is wrong, it is asked
+  certificate expired ca "$host" -not_before 20200101000000Z -not_after 20200201000000Z 2> /dev/null ||
+    certificate expired ca "$host" -days -1
+  not_trusted expired
+  certificate others ca 'subjectAltName=DNS:other.example\n'
+  not_trusted others
+  certificate wildcard ca 'subjectAltName=DNS:*\n'
+  not_trusted wildcard
+  certificate of-unknown unknown "$host"
+  not_trusted of-unknown
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout itself.key -out itself.pem -days 30 -subj /CN=localhost -addext "${host%\\n}" 2> /dev/null
+  not_trusted itself
+  certificate for-clients ca "${host}extendedKeyUsage=clientAuth\n"
+  not_trusted for-clients
+  openssl genrsa -out weak.key 1024 2> /dev/null
+  certificate weak ca "$host"
+  not_trusted weak -cipher ALL:@SECLEVEL=0
+  certificate sha1 ca "$host" -sha1
+  not_trusted sha1 -cipher ALL:@SECLEVEL=0
+  not_trusted good -tls1 -cipher ALL:@SECLEVEL=0
+  not_trusted good -tls1_1 -cipher ALL:@SECLEVEL=0
+  not_trusted good -tls1_2 -cipher aNULL:@SECLEVEL=0
+  not_trusted good -tls1_2 -cipher eNULL:@SECLEVEL=0
+  # Revoked: the server's certificate, and a CA between.
+  certificate middle ca 'basicConstraints=critical,CA:true\nkeyUsage=keyCertSign,cRLSign\n'
+  certificate under-middle middle "$host"
+  printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=30\n' > ca.cnf
+  crl() { # CA [REVOKED]
+    : > index
+    [ -z "${2:-}" ] || openssl ca -config ca.cnf -cert "$1.pem" -keyfile "$1.key" -revoke "$2.pem" 2> /dev/null
+    openssl ca -config ca.cnf -cert "$1.pem" -keyfile "$1.key" -gencrl 2> /dev/null
+  }
+  { crl ca; crl middle; } > lists
+  more=(--crlfile lists)
+  heard under-middle
+  grep -aq 'GET /.well-known' accept
+  { crl ca; crl middle under-middle; } > lists
+  not_trusted under-middle
+  { crl ca middle; crl middle; } > lists
+  not_trusted under-middle
+  crl middle > lists # the list of the root is missing
+  not_trusted under-middle
+  echo "# $count hostile cases" >&3
+}
