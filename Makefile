@@ -126,7 +126,7 @@ test:
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run lib/static/build .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory lib/static/build .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
@@ -201,6 +201,10 @@ $(BUILD)/tests/%.so: tests/torture/%.c
 
 torture: all $(PRELOADED)
 	PATH="$(CURDIR)/$(BUILD):$$PATH" FAULTS=$(CURDIR)/$(BUILD)/tests/faults.so tests/torture/run $(EVERY)
+
+# Each allocation failing, one after the other, in each command.
+out-of-memory: all $(PRELOADED)
+	PATH="$(CURDIR)/$(BUILD):$$PATH" ALLOCATIONS=$(CURDIR)/$(BUILD)/tests/allocations.so tests/torture/out-of-memory $(EVERY)
 
 # Each of tests/fuzz for that time, by libFuzzer, with its seeds, under ASan and UBSan.
 SECONDS = 10
@@ -283,5 +287,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind torture fuzz static test-static static-arm64 deps-static-arm64 deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint asan valgrind torture out-of-memory fuzz static test-static static-arm64 deps-static-arm64 deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

@@ -2,6 +2,7 @@
 
 #include "utf8.h"
 
+#include <jv.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ static void no_core_dump(void) {
 void program_start(const char *program) {
     name = program;
     no_core_dump();
+    jv_nomem_handler(out_of_memory_in, NULL); /* it would abort */
 }
 
 const char *program_name(void) {
@@ -101,7 +103,12 @@ bool is_verbose(void) {
 
 void out_of_memory(void) {
     complain(NULL, "out of memory");
-    exit(STATUS_INTERNAL);
+    _exit(STATUS_INTERNAL); /* what exit would call allocates */
+}
+
+void out_of_memory_in(void *library) {
+    (void)library;
+    out_of_memory();
 }
 
 void *must_alloc(unsigned long bytes) {

@@ -57,6 +57,9 @@ bool is_verbose(void);
 /* Ends the process with status 70 and a message: for allocations that cannot fail sensibly. */
 _Noreturn void out_of_memory(void);
 
+/* The same, as libjq's handler, which program_start has set; jq_init sets another. */
+void out_of_memory_in(void *library);
+
 /* malloc, realloc, strdup and printf-to-memory that do not return NULL. The caller frees. */
 void *must_alloc(unsigned long bytes);
 void *must_grow(void *memory, unsigned long bytes);

@@ -34,8 +34,9 @@ static EVP_PKEY *build_key(const char *type, OSSL_PARAM_BLD *builder) {
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
     OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
-    if (context == NULL || parameters == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+    if (context == NULL || parameters == NULL || EVP_PKEY_fromdata_init(context) != 1)
+        out_of_memory(); /* the type is one of OpenSSL's own */
+    if (EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
         key = NULL;
     OSSL_PARAM_free(parameters);
     EVP_PKEY_CTX_free(context);
@@ -67,6 +68,8 @@ static EVP_PKEY *rsa_key(jv jwk) {
     if (n != NULL && e != NULL && builder != NULL && n_size <= RSA_BITS_MAX / 8 && e_size <= 8) {
         modulus = BN_bin2bn(n, (int)n_size, NULL);
         exponent = BN_bin2bn(e, (int)e_size, NULL);
+        if (modulus == NULL || exponent == NULL)
+            out_of_memory();
         bool sound = BN_num_bits(modulus) >= RSA_BITS_MIN && BN_is_odd(modulus) &&
                      BN_is_odd(exponent) && !BN_is_one(exponent) && !has_roca_weakness(modulus);
         if (sound && OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) &&

@@ -5,6 +5,7 @@
 #include "jwk.h"
 
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/hmac.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
@@ -138,6 +139,14 @@ static bool set_pss(EVP_PKEY_CTX *context, const struct algorithm *algorithm) {
             EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1);
 }
 
+/* A signature that could not be checked is not one that does not hold. */
+static void end_without_memory(void) {
+    unsigned long code;
+    while ((code = ERR_get_error()) != 0)
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            out_of_memory();
+}
+
 bool jws_verify_key(const struct jws *jws, EVP_PKEY *key) {
     const struct algorithm *algorithm = find_algorithm(json_string(jws->header, "alg"));
     const unsigned char *signature = jws->signature;
@@ -152,12 +161,15 @@ bool jws_verify_key(const struct jws *jws, EVP_PKEY *key) {
     size_t size = der != NULL ? (size_t)der_size : jws->signature_size;
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     EVP_PKEY_CTX *context = NULL;
+    if (digest == NULL ||
+        EVP_DigestVerifyInit_ex(digest, &context, algorithm->digest, NULL, NULL, key, NULL) != 1)
+        out_of_memory(); /* the key is of the algorithm's type */
     bool valid =
-        digest != NULL &&
-        EVP_DigestVerifyInit_ex(digest, &context, algorithm->digest, NULL, NULL, key, NULL) == 1 &&
         set_pss(context, algorithm) &&
         EVP_DigestVerify(digest, signature, size, (const unsigned char *)jws->signing_input,
                          strlen(jws->signing_input)) == 1;
+    if (!valid)
+        end_without_memory();
     EVP_MD_CTX_free(digest);
     OPENSSL_free(der);
     return valid;

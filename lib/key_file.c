@@ -30,7 +30,7 @@ EVP_PKEY *key_file_load(const char *path, const char *password, struct error *er
         fail(error, STATUS_NO_FILE, "%s: the key cannot be opened", path);
         return NULL;
     }
-    while (key == NULL && !OSSL_STORE_eof(store)) {
+    while (key == NULL && !OSSL_STORE_eof(store) && !OSSL_STORE_error(store)) {
         OSSL_STORE_INFO *info = OSSL_STORE_load(store);
         if (info != NULL && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY)
             key = OSSL_STORE_INFO_get1_PKEY(info);

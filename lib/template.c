@@ -83,6 +83,7 @@ static struct template *compile(char *program, struct error *error) {
     template->jq = jq_init();
     if (template->jq == NULL)
         out_of_memory();
+    jq_set_nomem_handler(template->jq, out_of_memory_in, NULL);
     jq_set_error_cb(template->jq, keep_message, template);
     error->text[0] = '\0';
     int compiled = jq_compile(template->jq, program);

@@ -5,6 +5,7 @@ load helper
 # status, in bounded time and memory, with nothing approved, bought or believed, and no secret sent on.
 
 # The answers, and how they are sent: MODE NAME, the bytes in answers/NAME.
+# shellcheck disable=SC2059 # the formats are these
 setup_file() {
   mkdir "$BATS_FILE_TMPDIR/answers"
   cd "$BATS_FILE_TMPDIR/answers" || return 1
