@@ -126,7 +126,7 @@ test:
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory lib/static/build .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory lib/static/build lib/static/sbom .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
@@ -188,6 +188,7 @@ release: static
 	@$(MAKE) --no-print-directory install DESTDIR=$(STATIC)/$(RELEASE) PREFIX= COMMANDS='$(FILTERS)' BUILD=$(STATIC) \
 		INSTALL_NEEDS= >/dev/null
 	cp -r LICENSE README.md examples $(STATIC)/$(RELEASE)
+	lib/static/sbom ciba-tools $(VERSION) $(SOURCE_DATE_EPOCH) < lib/static/sources > $(STATIC)/$(RELEASE)/sbom.spdx.json
 	@mkdir -p dist
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -C $(STATIC) -c $(RELEASE) | \
 		gzip -n9 > dist/$(RELEASE).tar.gz

@@ -1,0 +1,19 @@
+# shellcheck source=helper.bash
+load helper
+
+@test "the commands are position-independent, bound at once, without executable stack, with checked functions" {
+  [ -z "${ASAN_OPTIONS:-}" ] || skip "a build for finding faults"
+  command -v readelf > /dev/null || skip "readelf is not installed"
+  for command in "${every_command[@]}"; do
+    binary=$(type -P "$command")
+    echo "$command"
+    readelf -hW "$binary" | grep -q 'Type:.*DYN'
+    readelf -dW "$binary" | grep -q 'FLAGS_1.* NOW.*PIE'
+    readelf -lW "$binary" | grep -q GNU_RELRO
+    readelf -lW "$binary" | grep -q 'GNU_STACK.* RW '
+    no grep -q ' RWE ' <(readelf -lW "$binary")
+    # A static one has lost its symbols.
+    readelf -sW "$binary" | grep -q __stack_chk_fail || no grep -q 'Symbol table' <(readelf -sW "$binary")
+    readelf -sW "$binary" | grep -q '_chk@' || no grep -q 'Symbol table' <(readelf -sW "$binary")
+  done
+}
