@@ -21,7 +21,8 @@ fi
   run --separate-stderr buy 'Buy 3 stocks of Google'
   [ "$status" -eq 0 ]
   [ "$output" == "I bought 3 shares of GOOGL for you." ]
-  [ -z "$stderr" ]
+  # valgrind says that it does not know mlock2, by which secrets are locked
+  [ -z "$(sed '/^--[0-9]*-- /d' <<< "$stderr")" ]
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   [ "$(requests /bc-authorize .form.binding_message)" == '"Do you want to buy 3 shares of GOOGL"' ]
 }
