@@ -219,7 +219,7 @@ static void check_stock_api(struct http *http) {
 
 int main(int argc, char **argv) {
     struct client client;
-    struct error error;
+    struct error error, refusal;
     int first = options_parse(&command, argc, argv);
     if (first < argc)
         usage_error("unknown operand '%s'", argv[first]);
@@ -228,7 +228,13 @@ int main(int argc, char **argv) {
     bool configured = client_configure(&client, &given.client, &error);
     if (client.http != NULL)
         http_needs(client.http, &given.needs);
-    if (configured && confine(&given.needs, &error)) {
+    confine_add(given.needs.reads, config_get(NULL, "CREDENTIALS_DIRECTORY", NULL));
+    if (!confine(&given.needs, &refusal)) {
+        complain(NULL, "%s", refusal.text);
+        client_free(&client);
+        return refusal.status;
+    }
+    if (configured) {
         good("settings", "issuer, client and its credentials are named");
         const char *user = config_get(NULL, "CIBA_USER", NULL);
         if (user == NULL)

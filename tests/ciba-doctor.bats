@@ -14,6 +14,18 @@ load helper
   [[ $output != *"$CIBA_CLIENT_SECRET"* && $output != *"$OPENAI_API_KEY"* ]]
 }
 
+@test "secrets in systemd's credentials are found" {
+  sandbox --approve yes --delay 0
+  mkdir credentials
+  printf %s "$OPENAI_API_KEY" > credentials/OPENAI_API_KEY
+  printf %s "$CIBA_CLIENT_SECRET" > credentials/CIBA_CLIENT_SECRET
+  unset OPENAI_API_KEY CIBA_CLIENT_SECRET
+  CREDENTIALS_DIRECTORY=$PWD/credentials run --separate-stderr ciba-doctor
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"ok   client"* && $output == *"ok   model"* ]]
+}
+
 # Each row: settings that are wrong, the exit status, the line.
 @test "what is wrong is named, with what to do; the other steps are done all the same" {
   sandbox --approve yes --delay 0

@@ -85,12 +85,21 @@ each_server() {
   [ "$count" -eq "${1:-23}" ]
 }
 
-# A sandbox whose metadata name $raw as the place of the endpoint; after its first answer it is itself again.
-metadata_with() {
-  local issuer=$1 endpoint=$2
-  jq -n --arg i "$issuer" --arg e "$endpoint" --arg r "$raw/x" '[{path: "/.well-known/openid-configuration", body:
+# The sandbox ends, and may come again as the same provider.
+end_sandbox() {
+  issuer=$CIBA_ISSUER port=${CIBA_ISSUER%/} secret=$CIBA_CLIENT_SECRET
+  port=${port##*:}
+  kill "$CIBA_SANDBOX_PID"
+}
+
+# It comes again, and its metadata, the first time they are asked for, name $raw as the place of the endpoint.
+sandbox_with() {
+  jq -n --arg i "$issuer" --arg e "$1" --arg r "$raw/x" '[{path: "/.well-known/openid-configuration", body:
     ({issuer: $i, backchannel_authentication_endpoint: ($i + "bc-authorize"), token_endpoint: ($i + "oauth/token"),
-      jwks_uri: ($i + ".well-known/jwks.json")} + {($e): $r})}]'
+      jwks_uri: ($i + ".well-known/jwks.json")} + {($e): $r})}]' > faults
+  await bash -c "! curl -s $issuer > /dev/null"
+  sandbox --port "$port" --faults faults
+  export CIBA_CLIENT_SECRET=$secret
 }
 
 @test "discovery from a hostile server: nobody is asked" {
@@ -127,15 +136,8 @@ metadata_with() {
 @test "the token endpoint a hostile server: nothing is approved" {
   sandbox --approve yes --delay 0
   a_call | ciba-authorize -m Buy > in
-  issuer=$CIBA_ISSUER port=${CIBA_ISSUER%/} secret=$CIBA_CLIENT_SECRET
-  port=${port##*:}
-  kill "$CIBA_SANDBOX_PID"
-  prepare() {
-    metadata_with "$issuer" token_endpoint > faults
-    await bash -c "! curl -s $issuer > /dev/null"
-    sandbox --port "$port" --faults faults
-    export CIBA_CLIENT_SECRET=$secret
-  }
+  end_sandbox
+  prepare() { sandbox_with token_endpoint; }
   untouched() {
     kill "$CIBA_SANDBOX_PID"
     jq -e '.calls[0] | .authorization.status != "approved" and (has("token") | not)' out > /dev/null
@@ -147,14 +149,8 @@ metadata_with() {
 @test "the keys at a hostile server: no token is believed" {
   sandbox --approve yes --delay 0
   an_approved_call | jq -r '.calls[0].token.access_token' > in
-  issuer=$CIBA_ISSUER port=${CIBA_ISSUER%/}
-  port=${port##*:}
-  kill "$CIBA_SANDBOX_PID"
-  prepare() {
-    metadata_with "$issuer" jwks_uri > faults
-    await bash -c "! curl -s $issuer > /dev/null"
-    sandbox --port "$port" --faults faults
-  }
+  end_sandbox
+  prepare() { sandbox_with jwks_uri; }
   untouched() {
     kill "$CIBA_SANDBOX_PID"
     [ ! -s out ]
