@@ -155,7 +155,7 @@ STATIC_MAKE = $(MAKE) --no-print-directory BUILD=$(STATIC) INCLUDES='-Ilib -isys
 	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
 	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a -L$(STATIC)/libs/lib' \
 	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DWRAPPED' \
-	LDFLAGS='-static-pie -Wl,--wrap=free,--wrap=realloc,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
+	LDFLAGS='-static-pie -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
 
 deps-static:
 	@$(call apt_install,$(APT_STATIC))

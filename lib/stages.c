@@ -110,8 +110,8 @@ static int put_off(struct work *work, int status, const char *reason) {
 /* Whether what a stage ended with is to be tried again: it lies with a server, a setting, this
  * machine, or somebody has killed it, and not with the document. */
 static bool is_passing(int status) {
-    static const int passing[] = {STATUS_USAGE,   STATUS_NO_FILE, STATUS_UNAVAILABLE, STATUS_IO,
-                                  STATUS_NOT_YET, STATUS_REFUSED, STATUS_CONFIG};
+    static const int passing[] = {STATUS_USAGE, STATUS_NO_FILE, STATUS_UNAVAILABLE, STATUS_INTERNAL,
+                                  STATUS_IO,    STATUS_NOT_YET, STATUS_REFUSED,     STATUS_CONFIG};
     for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
         if (passing[i] == status)
             return true;
