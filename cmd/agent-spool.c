@@ -2,11 +2,13 @@
 #include "agent_spool.h"
 #include "call.h"
 #include "clock.h"
+#include "confine.h"
 #include "documents.h"
+#include "durable.h"
 #include "filter.h"
 #include "json.h"
 #include "options.h"
-#include "process.h"
+#include "runner.h"
 #include "stages.h"
 #include "utf8.h"
 
@@ -21,6 +23,7 @@
 static struct {
     bool json, wait, verbose;
     double backoff, give_up;
+    struct confinement needs;
 } given = {.backoff = 60, .give_up = 5 * 86400};
 
 static const struct option_spec options[] = {
@@ -30,6 +33,7 @@ static const struct option_spec options[] = {
      "run: try again after this, doubled each time up to an hour (60)"},
     {0, "give-up", "SECONDS", OPTION_SECONDS, &given.give_up,
      "run: move what goes wrong for so long to failed (432000)"},
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -237,9 +241,19 @@ static int run(struct agent_spool *spool, const struct stages *stages) {
     return status_worse(worst, status);
 }
 
+/* A list has local times: what tells of them is read before the files go. */
+static bool drop_rights(const char *directory, bool writes, bool runs, struct error *error) {
+    tzset();
+    confine_add(writes ? given.needs.writes : given.needs.reads, directory);
+    if (runs)
+        runner_needs(&given.needs);
+    return confine(&given.needs, error);
+}
+
 int main(int argc, char **argv) {
-    struct agent_spool spool;
-    struct stages stages = {0};
+    struct agent_spool spool = {NULL, -1};
+    struct runner runner;
+    struct stages stages = {.runner = &runner};
     struct error error;
     int status = STATUS_USAGE, first = options_parse(&command, argc, argv);
     if (argc - first < 2)
@@ -257,7 +271,10 @@ int main(int argc, char **argv) {
     if (given.verbose)
         verbose_on();
     signal(SIGPIPE, SIG_IGN);
-    if (agent_spool_open(&spool, directory, adds || runs, &error)) {
+    if ((!runs || runner_start(&runner, stages.programs, stages.count, &error)) &&
+        (!adds || durable_folder(directory, &error)) &&
+        agent_spool_open(&spool, directory, adds || runs, &error) &&
+        drop_rights(directory, adds || runs, runs, &error)) {
         status = adds ? add(&spool) : runs ? run(&spool, &stages) : list(&spool);
     } else {
         complain(NULL, "%s", error.text);

@@ -3,7 +3,9 @@
 #include "ciba.h"
 #include "clock.h"
 #include "config.h"
+#include "confine.h"
 #include "digest.h"
+#include "durable.h"
 #include "executor.h"
 #include "json.h"
 #include "live_line.h"
@@ -16,7 +18,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 static struct {
     bool any_message, verbose;
@@ -25,7 +31,10 @@ static struct {
     double timeout;
     struct client_settings client;
     struct record_settings record;
+    struct confinement needs;
 } given;
+
+enum { ANSWER_LIMIT = 1 << 20 /* bytes; a token is a few KiB */ };
 
 static const struct option_spec options[] = {
     {'u', "user", "USER", OPTION_TEXT, &given.user, "who is asked (the provider's sub)"},
@@ -38,6 +47,7 @@ static const struct option_spec options[] = {
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "give up after this"},
     AUDIT_OPTION(given.record),
     CLIENT_OPTIONS(given.client),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -45,6 +55,15 @@ static const struct option_spec options[] = {
 static const struct command command = {
     "ciba-run", "[-v] [-u USER] [-m MESSAGE] [-s SCOPE] [-a AUDIENCE] [--] COMMAND [ARG...]",
     "Runs a command if the user says yes on his phone.", options, true};
+
+/* Nobody is asked for a process that was killed meanwhile. */
+static void end_with(pid_t parent) {
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+    if (getppid() != parent)
+        _exit(STATUS_INTERNAL);
+}
 
 /* The command as a call, so that the approval is bound to it word by word. */
 static jv make_call(char **argv) {
@@ -122,41 +141,56 @@ static jv ask(struct client *client, struct record *record, char **argv, int *st
     return call;
 }
 
-/* Becomes the command. Returns only if it cannot. */
-static int become(struct record *record, jv call, char **argv) {
-    struct error error;
-    if (!record_started(record, call, &error)) {
-        complain(NULL, "not run, because it cannot be told in the audit log: %s", error.text);
-        return error.status;
-    }
+/* The asking is a process of its own, which reads what servers say and is confined; the one that
+ * was started has no secret, waits for it, and becomes the command. What the one tells the other:
+ * the type of the token in a byte, and the token. */
+enum { PLAIN_TOKEN = 't', DPOP_TOKEN = 'd' };
+
+static bool tell(int answer, jv call, struct error *error) {
     jv token = json_get(call, "token");
-    process_set_environment(json_string(token, "access_token"),
-                            executor_token_is_dpop(call) ? given.client.dpop_key : NULL);
-    signal(SIGPIPE, SIG_DFL);
-    execvp(argv[0], argv);
-    int problem = errno;
-    complain(argv[0], "%s", strerror(problem));
+    const char *text = json_string(token, "access_token");
+    char kind = executor_token_is_dpop(call) ? DPOP_TOKEN : PLAIN_TOKEN;
+    bool good =
+        durable_write_all(answer, &kind, 1) &&
+        durable_write_all(answer, text != NULL ? text : "", text != NULL ? strlen(text) : 0);
     jv_free(token);
-    return problem == ENOENT ? 127 : 126;
+    return good || fail(error, STATUS_INTERNAL, "the approval was not taken: %s", strerror(errno));
 }
 
-int main(int argc, char **argv) {
+/* The user has said yes: told in the audit log, then to who runs the command. */
+static int pass_on(struct record *record, jv call, int answer) {
+    struct error error;
+    if (!record_started(record, call, &error))
+        complain(NULL, "not run, because it cannot be told in the audit log: %s", error.text);
+    else if (!tell(answer, call, &error))
+        complain(NULL, "%s", error.text);
+    else
+        return STATUS_DONE;
+    return error.status;
+}
+
+static bool drop_rights(const struct client *client, const struct record *record,
+                        struct error *error) {
+    http_needs(client->http, &given.needs);
+    record_needs(record, &given.needs);
+    return confine(&given.needs, error);
+}
+
+/* Asks, waits, and tells the answer. The exit status. */
+static int get_approval(char **argv, int answer) {
     struct client client;
     struct record record;
     struct error error;
-    int status, first = options_parse(&command, argc, argv);
-    if (first == argc)
-        usage_error("the command to run is missing");
-    if (given.verbose)
-        verbose_on();
+    int status;
     if (!client_configure(&client, &given.client, &error) ||
-        !record_configure(&record, &given.record, &error)) {
+        !record_configure(&record, &given.record, &error) ||
+        !drop_rights(&client, &record, &error)) {
         complain(NULL, "%s", error.text);
         client_free(&client);
         return error.status;
     }
     record.journal_path = NULL; /* there is no document that outlives this process */
-    jv call = ask(&client, &record, argv + first, &status);
+    jv call = ask(&client, &record, argv, &status);
     if (status == STATUS_DONE) {
         call = wait_for_decision(&client, &record, call);
         status = call_exit_status(call);
@@ -165,11 +199,68 @@ int main(int argc, char **argv) {
                      call_state(call) == CALL_DENIED ? "said no" : "did not answer in time");
         else if (status == STATUS_NOT_YET)
             complain(NULL, "not run: the user has not answered yet");
+        else if (status == STATUS_DONE)
+            status = call_state(call) == CALL_APPROVED ? pass_on(&record, call, answer)
+                                                       : STATUS_INTERNAL;
     }
     client_free(&client);
-    if (status == STATUS_DONE)
-        status = call_state(call) == CALL_APPROVED ? become(&record, call, argv + first)
-                                                   : STATUS_INTERNAL;
     jv_free(call);
+    return status;
+}
+
+/* Becomes the command. Returns only if it cannot. */
+static int become(char **argv, const char *token, bool is_dpop) {
+    process_set_token(token, is_dpop ? given.client.dpop_key : NULL);
+    signal(SIGPIPE, SIG_DFL);
+    execvp(argv[0], argv);
+    int problem = errno;
+    complain(argv[0], "%s", strerror(problem));
+    return problem == ENOENT ? 127 : 126;
+}
+
+/* Reads what the asking process tells until its end, and how it ended. *answer is the caller's to
+ * free. */
+static int hear(pid_t asking, int from, char **answer) {
+    size_t size = 0;
+    ssize_t got;
+    int status;
+    *answer = must_alloc(ANSWER_LIMIT + 1);
+    while (size < ANSWER_LIMIT && (got = read(from, *answer + size, ANSWER_LIMIT - size)) != 0 &&
+           (got > 0 || errno == EINTR))
+        size += got > 0 ? (size_t)got : 0;
+    (*answer)[size] = '\0';
+    while (waitpid(asking, &status, 0) < 0)
+        if (errno != EINTR)
+            return STATUS_INTERNAL;
+    if (!WIFEXITED(status))
+        return 128 + WTERMSIG(status);
+    return WEXITSTATUS(status) == STATUS_DONE && size == 0 ? STATUS_INTERNAL : WEXITSTATUS(status);
+}
+
+int main(int argc, char **argv) {
+    int ends[2], first = options_parse(&command, argc, argv);
+    if (first == argc)
+        usage_error("the command to run is missing");
+    if (given.verbose)
+        verbose_on();
+    pid_t parent = getpid(), asking = pipe(ends) == 0 ? fork() : -1;
+    if (asking < 0) {
+        complain(NULL, "no process for asking: %s", strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    if (asking == 0) {
+        close(ends[0]);
+        signal(SIGPIPE, SIG_IGN);
+        end_with(parent);
+        return get_approval(argv + first, ends[1]);
+    }
+    close(ends[1]);
+    process_forget_secrets();
+    char *answer;
+    int status = hear(asking, ends[0], &answer);
+    close(ends[0]);
+    if (status == STATUS_DONE)
+        status = become(argv + first, answer + 1, answer[0] == DPOP_TOKEN);
+    free(answer);
     return status;
 }

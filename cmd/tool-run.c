@@ -1,12 +1,13 @@
 /* tool-run: makes any program a tool: runs it for each approved call of its name. */
 #include "call.h"
 #include "config.h"
+#include "confine.h"
 #include "documents.h"
 #include "executor.h"
 #include "filter.h"
 #include "json.h"
 #include "options.h"
-#include "process.h"
+#include "runner.h"
 #include "utf8.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static struct {
     long limit, token_fd;
     struct record_settings record;
     struct filter_jobs jobs;
+    struct confinement needs;
 } given = {.limit = 1 << 20};
 
 static const struct option_spec options[] = {
@@ -39,6 +41,7 @@ static const struct option_spec options[] = {
     {0, "limit", "BYTES", OPTION_COUNT, &given.limit, "kill it beyond this output (1048576)"},
     RECORD_OPTIONS(given.record),
     JOBS_OPTIONS(given.jobs),
+    CONFINE_OPTION(given.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -114,7 +117,8 @@ static jv refuse_arguments(jv call, const char *why, int *status) {
 }
 
 static jv run(void *context, jv call, const char *access_token, const char *key, int *status) {
-    char *const *argv = context;
+    const struct runner *runner = context;
+    const char *name = runner->programs->argv[0];
     struct error error;
     struct process_end end;
     jv arguments = json_get(call, "arguments");
@@ -124,17 +128,14 @@ static jv run(void *context, jv call, const char *access_token, const char *key,
         return refuse_arguments(call, error.text, status);
     }
     char *input = json_text(arguments);
-    struct process process = {.argv = argv,
-                              .input = input,
-                              .token = access_token,
-                              .dpop_key = executor_token_is_dpop(call) ? given.dpop_key : NULL,
-                              .environment = environment,
-                              .idempotency_key = key,
-                              .token_fd = (int)given.token_fd,
-                              .timeout = given.timeout,
-                              .output_limit = (size_t)given.limit};
+    struct program_run program_run = {.input = input,
+                                      .input_size = strlen(input),
+                                      .token = access_token,
+                                      .token_is_dpop = executor_token_is_dpop(call),
+                                      .idempotency_key = key,
+                                      .variables = environment};
     jv_free(arguments);
-    bool started = process_run(&process, &end, &error);
+    bool started = runner_run(runner, 0, &program_run, &end, &error);
     free(input);
     free_environment(environment);
     if (!started) {
@@ -142,12 +143,18 @@ static jv run(void *context, jv call, const char *access_token, const char *key,
         *status = status_worse(*status, error.status);
         return jv_invalid();
     }
+    if (end.broken) {
+        complain(call_id(call), "%s: what came of it is not known", name);
+        *status = status_worse(*status, STATUS_IO);
+        free(end.output);
+        return jv_invalid();
+    }
     const char *problem = end.timed_out         ? "timed_out"
                           : end.too_large       ? "output_too_large"
                           : end.exit_status > 0 ? "program_failed"
                                                 : NULL;
     if (problem != NULL) {
-        complain(call_id(call), "%s: %s, exit status %d", argv[0], problem, end.exit_status);
+        complain(call_id(call), "%s: %s, exit status %d", name, problem, end.exit_status);
         *status = status_worse(*status, STATUS_UNAVAILABLE);
     }
     jv result = executor_result(end.exit_status, problem, output_value(&end));
@@ -183,6 +190,16 @@ static int describe(void) {
     return good ? STATUS_DONE : error.status;
 }
 
+static bool configure(struct record *record, struct runner *runner, const struct program *program,
+                      struct error *error) {
+    if (!record_configure(record, &given.record, error) || !runner_start(runner, program, 1, error))
+        return false;
+    record_needs(record, &given.needs);
+    runner_needs(&given.needs);
+    given.needs.jobs = given.jobs.count > 1;
+    return confine(&given.needs, error);
+}
+
 int main(int argc, char **argv) {
     int first = options_parse(&command, argc, argv);
     if (given.name == NULL)
@@ -199,14 +216,21 @@ int main(int argc, char **argv) {
         usage_error("the program to run is missing");
     struct record record;
     struct error error;
+    struct runner runner;
+    struct program program = {.argv = argv + first,
+                              .prefix = given.prefix,
+                              .dpop_key = given.dpop_key,
+                              .token_fd = (int)given.token_fd,
+                              .timeout = given.timeout,
+                              .output_limit = (size_t)given.limit};
     struct executor executor = {.tool = given.name,
                                 .proves_key = given.dpop_key != NULL,
                                 .without_approval = given.without_approval,
                                 .at_most_once = given.at_most_once,
                                 .record = &record,
                                 .work = run,
-                                .context = argv + first};
-    if (!record_configure(&record, &given.record, &error)) {
+                                .context = &runner};
+    if (!configure(&record, &runner, &program, &error)) {
         complain(NULL, "%s", error.text);
         return error.status;
     }

@@ -29,7 +29,7 @@ static bool is_in(const struct agent_spool *spool, const char *folder, const cha
 
 static bool make_folders(const char *directory, struct error *error) {
     static const char *const folders[] = {"queue", "done", "failed", "journal", "lock", "tmp"};
-    bool good = durable_folder(directory, error);
+    bool good = true;
     for (size_t i = 0; good && i < sizeof folders / sizeof *folders; i++) {
         char *path = must_format("%s/%s", directory, folders[i]);
         good = durable_folder(path, error);
@@ -60,11 +60,12 @@ static void sweep(const struct agent_spool *spool, const char *folder) {
 bool agent_spool_open(struct agent_spool *spool, const char *directory, bool make,
                       struct error *error) {
     *spool = (struct agent_spool){must_copy(directory), -1};
-    if (make && !make_folders(directory, error))
-        return false;
     spool->descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (spool->descriptor < 0)
-        return fail(error, STATUS_NO_FILE, "%s: %s", directory, strerror(errno));
+        return fail(error, STATUS_NO_FILE, "%s: %s; agent-spool add makes it", directory,
+                    strerror(errno));
+    if (make && !make_folders(directory, error))
+        return false;
     if (durable_lock(spool->descriptor, LOCK_EX | LOCK_NB)) {
         sweep(spool, "tmp");
         sweep(spool, "lock");

@@ -24,7 +24,8 @@ struct agent_spool {
     int descriptor;
 };
 
-/* Opens it, and makes what is missing if `make`. False and an error with status 66 or 74. */
+/* Opens it, and makes what is missing within it if `make`. False and an error with status 66 or 74.
+ */
 bool agent_spool_open(struct agent_spool *spool, const char *directory, bool make,
                       struct error *error);
 void agent_spool_close(struct agent_spool *spool);

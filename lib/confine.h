@@ -19,6 +19,7 @@ struct confinement {
     bool off;     /* nothing is given up */
     bool network; /* connects to servers; reads what that takes of the system's own folders */
     bool jobs;    /* makes copies of itself (filter_jobs) */
+    bool helper;  /* has programs run by a helper (runner.h) */
     const char *reads[CONFINE_PATHS];  /* files and folders, up to a NULL */
     const char *writes[CONFINE_PATHS]; /* files that are kept, with their folders, and folders that
                                         * need not be there yet, up to a NULL */

@@ -354,6 +354,12 @@ static const struct row jobs[] = {
 #endif
 };
 
+/* For handing an end of a socket pair to the helper. */
+static const struct row helper[] = {
+    IF(socketpair, 0, WHOLE, AF_UNIX),
+    ANY(sendmsg),
+};
+
 struct program {
     struct sock_filter *code;
     size_t size;
@@ -410,7 +416,8 @@ bool linux_seccomp(const struct confinement *needs) {
         return true;
     /* A signal to itself is how a process aborts. */
     const struct row own[] = {IF(tgkill, 0, WHOLE, getpid())};
-    size_t rows = (sizeof always + sizeof writing + sizeof network + sizeof jobs + sizeof own) /
+    size_t rows = (sizeof always + sizeof writing + sizeof network + sizeof jobs + sizeof helper +
+                   sizeof own) /
                   sizeof(struct row);
     struct program program = {.code = must_alloc((INSTRUCTIONS_A_ROW * rows + INSTRUCTIONS_AROUND) *
                                                  sizeof *program.code)};
@@ -423,6 +430,8 @@ bool linux_seccomp(const struct confinement *needs) {
         PUT_ROWS(&program, network);
     if (needs->jobs)
         PUT_ROWS(&program, jobs);
+    if (needs->helper)
+        PUT_ROWS(&program, helper);
     put(&program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
     struct sock_fprog filter = {(unsigned short)program.size, program.code};
     bool good = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0 || is_absent(errno);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,12 +13,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void process_set_environment(const char *token, const char *dpop_key) {
+void process_forget_secrets(void) {
     static const char *const secrets[] = {
         "CIBA_CLIENT_SECRET", "AUTH0_CLIENT_SECRET", "OPENAI_API_KEY",        "APCA_API_SECRET_KEY",
         "CIBA_SEAL_KEY",      "CIBA_STORE_KEY",      "CREDENTIALS_DIRECTORY", "CIBA_JOURNAL"};
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        char *value = getenv(secrets[i]);
+        if (value != NULL)
+            OPENSSL_cleanse(value, strlen(value));
         unsetenv(secrets[i]);
+    }
+}
+
+void process_set_token(const char *token, const char *dpop_key) {
     if (token != NULL)
         setenv("ACCESS_TOKEN", token, 1);
     else
@@ -26,33 +34,38 @@ void process_set_environment(const char *token, const char *dpop_key) {
         setenv("DPOP_KEY_FILE", dpop_key, 1);
 }
 
-static void set_up_child(const struct process *process, const int *in, const int *out,
+static void set_environment(const struct program *program, const struct program_run *run) {
+    if (!program->is_stage)
+        process_set_token(program->token_fd > 0 ? NULL : run->token,
+                          run->token_is_dpop ? program->dpop_key : NULL);
+    for (char *const *entry = run->variables; entry != NULL && *entry != NULL; entry++)
+        putenv(*entry);
+    if (run->idempotency_key != NULL)
+        setenv("IDEMPOTENCY_KEY", run->idempotency_key, 1);
+}
+
+static void set_up_child(const struct program *program, const int *in, const int *out,
                          const int *err) {
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     signal(SIGPIPE, SIG_DFL);
-    if (process->is_stage) {
+    signal(SIGCHLD, SIG_DFL);
+    if (program->is_stage)
         dup2(err[1], STDERR_FILENO);
-    } else {
+    else
         setpgid(0, 0);
-        process_set_environment(process->token_fd > 0 ? NULL : process->token, process->dpop_key);
-    }
-    for (char *const *entry = process->environment; entry != NULL && *entry != NULL; entry++)
-        putenv(*entry);
-    if (process->idempotency_key != NULL)
-        setenv("IDEMPOTENCY_KEY", process->idempotency_key, 1);
 }
 
 /* The token, to be read from the descriptor: a pipe, which holds more than any token has. */
-static bool give_token(const struct process *process) {
+static bool give_token(const struct program *program, const char *token) {
     int ends[2];
-    if (process->token_fd <= 0 || process->token == NULL)
+    if (program->token_fd <= 0 || token == NULL)
         return true;
-    size_t size = strlen(process->token);
+    size_t size = strlen(token);
     bool good = pipe(ends) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 &&
-                write(ends[1], process->token, size) == (ssize_t)size;
+                write(ends[1], token, size) == (ssize_t)size;
     return good && close(ends[1]) == 0 &&
-           (ends[0] == process->token_fd || dup2(ends[0], process->token_fd) >= 0);
+           (ends[0] == program->token_fd || dup2(ends[0], program->token_fd) >= 0);
 }
 
 static bool make_pipe(int *ends) {
@@ -68,19 +81,20 @@ struct ends {
     int to, from, words;
 };
 
-static pid_t start(const struct process *process, struct ends *ends, struct error *error) {
+static pid_t start(const struct program *program, const char *token, struct ends *ends,
+                   struct error *error) {
     int in[2], out[2], told[2], err[2] = {-1, -1}, problem = 0;
     if (!make_pipe(in) || !make_pipe(out) || !make_pipe(told) ||
-        (process->is_stage && !make_pipe(err))) {
-        fail(error, STATUS_UNAVAILABLE, "%s: %s", process->argv[0], strerror(errno));
+        (program->is_stage && !make_pipe(err))) {
+        fail(error, STATUS_UNAVAILABLE, "%s: %s", program->argv[0], strerror(errno));
         return -1;
     }
     pid_t child = fork();
     if (child == 0) {
-        set_up_child(process, in, out, err);
-        if (!give_token(process))
+        set_up_child(program, in, out, err);
+        if (!give_token(program, token))
             _exit(126);
-        execvp(process->argv[0], process->argv);
+        execvp(program->argv[0], program->argv);
         problem = errno;
         if (write(told[1], &problem, sizeof problem) < 0)
             _exit(126);
@@ -89,7 +103,7 @@ static pid_t start(const struct process *process, struct ends *ends, struct erro
     if (child < 0)
         problem = errno;
     close(in[0]), close(out[1]), close(told[1]);
-    if (process->is_stage)
+    if (program->is_stage)
         close(err[1]);
     /* exec closes the pipe; only a failure writes to it. */
     if (child > 0 && read(told[0], &problem, sizeof problem) > 0) {
@@ -99,12 +113,12 @@ static pid_t start(const struct process *process, struct ends *ends, struct erro
     close(told[0]);
     if (child < 0) {
         close(in[1]), close(out[0]);
-        if (process->is_stage)
+        if (program->is_stage)
             close(err[0]);
-        fail(error, STATUS_UNAVAILABLE, "%s: %s", process->argv[0], strerror(problem));
+        fail(error, STATUS_UNAVAILABLE, "%s: %s", program->argv[0], strerror(problem));
         return -1;
     }
-    if (!process->is_stage)
+    if (!program->is_stage)
         setpgid(child, child);
     fcntl(in[1], F_SETFL, O_NONBLOCK);
     *ends = (struct ends){in[1], out[0], err[0]};
@@ -167,10 +181,10 @@ static void close_end(int *end) {
 }
 
 /* Feeds and reads until stdout ends, a limit is passed, or time is up. */
-static void exchange(const struct process *process, struct ends *ends, double deadline,
-                     struct process_end *end) {
-    size_t left = strlen(process->input), room = 0;
-    const char *input = process->input;
+static void exchange(const struct program *program, const struct program_run *run,
+                     struct ends *ends, double deadline, struct process_end *end) {
+    size_t left = run->input_size, room = 0;
+    const char *input = run->input;
     while (ends->from >= 0 && !end->timed_out && !end->too_large) {
         struct pollfd watched[3] = {
             {ends->from, POLLIN, 0}, {ends->words, POLLIN, 0}, {ends->to, POLLOUT, 0}};
@@ -183,7 +197,7 @@ static void exchange(const struct process *process, struct ends *ends, double de
             close_end(&ends->to);
         if (watched[1].revents != 0 && !take_words(ends->words, end))
             close_end(&ends->words);
-        if (watched[0].revents != 0 && !take_output(ends->from, end, process->output_limit, &room))
+        if (watched[0].revents != 0 && !take_output(ends->from, end, program->output_limit, &room))
             close_end(&ends->from);
     }
     close_end(&ends->to);
@@ -215,17 +229,19 @@ static void hear_the_rest(struct ends *ends, struct process_end *end) {
     close_end(&ends->words);
 }
 
-bool process_run(const struct process *process, struct process_end *end, struct error *error) {
+bool process_run(const struct program *program, const struct program_run *run,
+                 struct process_end *end, struct error *error) {
     struct ends ends;
     int status = 0;
     *end = (struct process_end){0};
-    double deadline = process->timeout > 0 ? clock_now() + process->timeout : 0;
-    pid_t child = start(process, &ends, error);
+    double deadline = program->timeout > 0 ? clock_now() + program->timeout : 0;
+    set_environment(program, run);
+    pid_t child = start(program, run->token, &ends, error);
     if (child < 0)
         return false;
-    exchange(process, &ends, deadline, end);
+    exchange(program, run, &ends, deadline, end);
     if (!reap(child, &ends, deadline, &status, end)) {
-        kill(process->is_stage ? child : -child, SIGKILL);
+        kill(program->is_stage ? child : -child, SIGKILL);
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             continue;
     }

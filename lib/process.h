@@ -7,13 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct process {
+/* What whoever wrote the command line has said of a program. */
+struct program {
     char *const *argv;    /* up to a NULL; argv[0] is looked up in PATH, no shell is involved */
-    const char *input;    /* what it reads on stdin */
-    const char *token;    /* what it finds in $ACCESS_TOKEN, NULL for none */
-    const char *dpop_key; /* what it finds in $DPOP_KEY_FILE if the token is bound to it, or NULL */
-    char *const *environment;    /* more of it, NAME=value up to a NULL, or NULL; may be kept */
-    const char *idempotency_key; /* what it finds in $IDEMPOTENCY_KEY, NULL for none */
+    const char *prefix;   /* what the names of the variables of a run begin with, NULL for none */
+    const char *dpop_key; /* what it finds in $DPOP_KEY_FILE with a token that is bound to it */
     int token_fd;   /* give the token on this descriptor (3 to 9) instead, 0 for the environment */
     double timeout; /* seconds, 0 for none; then its process group is killed */
     bool is_stage;  /* one of our own commands: it keeps our environment and our process group, and
@@ -21,23 +19,35 @@ struct process {
     size_t output_limit; /* bytes of stdout; beyond it, its process group is killed */
 };
 
-/* Sets this process's environment as a program that was approved finds it: $ACCESS_TOKEN,
- * $DPOP_KEY_FILE if `dpop_key` is not NULL, and none of the secrets that this project's commands
- * take from it. */
-void process_set_environment(const char *token, const char *dpop_key);
+/* What differs from one run of it to the next. NULL for what is not given. */
+struct program_run {
+    const char *input; /* what it reads on stdin */
+    size_t input_size;
+    const char *token; /* what it finds in $ACCESS_TOKEN */
+    bool token_is_dpop;
+    const char *idempotency_key; /* what it finds in $IDEMPOTENCY_KEY */
+    char *const *variables;      /* more of its environment, NAME=value up to a NULL */
+};
 
 struct process_end {
     int exit_status; /* as a shell tells it: 128 and the signal's number for a killed one */
     bool timed_out, too_large;
-    bool broken;  /* the pipes to and from it failed: its input or output is not whole */
+    bool broken;  /* what came of it is not known, or its output not whole */
     char *output; /* with a 0 byte after the last; the caller frees */
     size_t output_size;
     char last_words[400]; /* the last line on stderr of a stage */
 };
 
-/* Runs it in a process group of its own, with our stderr, and without the secrets that this
- * project's commands take from the environment. False and an error with status 69 if it cannot be
- * started: then nothing was run. */
-bool process_run(const struct process *process, struct process_end *end, struct error *error);
+/* Wipes the secrets that this project's commands take from the environment, and removes them. */
+void process_forget_secrets(void);
+
+/* Sets $ACCESS_TOKEN of this process, and $DPOP_KEY_FILE; NULL for none. */
+void process_set_token(const char *token, const char *dpop_key);
+
+/* Runs it in a process group of its own, with our stderr and our environment, to which that of the
+ * run is added for good. False and an error with status 69 if it cannot be started: then nothing
+ * was run. */
+bool process_run(const struct program *program, const struct program_run *run,
+                 struct process_end *end, struct error *error);
 
 #endif

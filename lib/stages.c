@@ -3,11 +3,13 @@
 #include "call.h"
 #include "clock.h"
 #include "json.h"
-#include "process.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The variable of a stage, with its `=`. */
+#define STAGES_VARIABLE "CIBA_JOURNAL="
 
 enum { LONGEST_BACKOFF = 3600, ROUNDS_LIMIT = 100, KILLED = 126 };
 
@@ -15,23 +17,24 @@ bool stages_parse(struct stages *stages, char **words) {
     size_t count = 0;
     while (words[count] != NULL)
         count++;
-    stages->argvs = must_alloc((count + 1) * sizeof *stages->argvs);
+    stages->programs = must_alloc((count + 1) * sizeof *stages->programs);
     bool good = count > 0;
-    for (char **word = words; good && word <= words + count; word++) {
-        if (word == words)
-            stages->argvs[stages->count++] = word;
-        if (*word == NULL || strcmp(*word, "|") == 0) {
-            good = stages->argvs[stages->count - 1] != word;
-            if (*word != NULL)
-                stages->argvs[stages->count++] = word + 1;
-            *word = NULL;
-        }
+    for (char **word = words, **first = words; good && word <= words + count; word++) {
+        if (*word != NULL && strcmp(*word, "|") != 0)
+            continue;
+        good = word > first;
+        stages->programs[stages->count++] = (struct program){.argv = first,
+                                                             .prefix = STAGES_VARIABLE,
+                                                             .is_stage = true,
+                                                             .output_limit = JSON_SIZE_LIMIT};
+        *word = NULL;
+        first = word + 1;
     }
     return good;
 }
 
 void stages_free(struct stages *stages) {
-    free(stages->argvs);
+    free(stages->programs);
 }
 
 /* One document on its way. */
@@ -171,32 +174,32 @@ static jv read_outcome(const struct process_end *end, struct error *error) {
 
 /* Runs one stage. *outcome is what it wrote, invalid if that is no document; *reason, which the
  * caller frees, tells how it ended. Its exit status. */
-static int run_stage(struct work *work, char **argv, jv *outcome, char **reason) {
+static int run_stage(struct work *work, size_t stage, jv *outcome, char **reason) {
     struct process_end end;
     struct error error = {STATUS_DONE, ""};
+    const char *name = work->stages->programs[stage].argv[0];
     char *input = json_text(work->document), *line = must_format("%s\n", input);
     char *path = agent_spool_journal(work->spool, work->name);
-    char *journal = must_format("CIBA_JOURNAL=%s", path), *environment[] = {journal, NULL};
-    struct process process = {.argv = argv,
-                              .input = line,
-                              .environment = environment,
-                              .is_stage = true,
-                              .output_limit = JSON_SIZE_LIMIT};
+    char *journal = must_format("%s%s", STAGES_VARIABLE, path), *variables[] = {journal, NULL};
+    struct program_run run = {.input = line, .input_size = strlen(line), .variables = variables};
     int status = STATUS_UNAVAILABLE;
     *outcome = jv_invalid();
-    if (process_run(&process, &end, &error)) {
+    if (runner_run(work->stages->runner, stage, &run, &end, &error)) {
         if (!end.broken)
             *outcome = read_outcome(&end, &error);
         status = end.broken ? STATUS_IO : end.exit_status;
-        *reason = must_format("%s: exit status %d%s%s", argv[0], status,
+        *reason = must_format("%s: exit status %d%s%s", name, status,
                               end.last_words[0] != '\0' ? ": " : "", end.last_words);
         free(end.output);
+    } else if (error.status == STATUS_INTERNAL) {
+        complain(NULL, "%s", error.text);
+        exit(STATUS_INTERNAL); /* no stage can be run any more; the document is on the disk */
     } else {
         *reason = must_copy(error.text);
     }
     if (status <= STATUS_NO && !jv_is_valid(*outcome)) {
         free(*reason);
-        *reason = must_format("%s: %s", argv[0], error.text);
+        *reason = must_format("%s: %s", name, error.text);
         status = STATUS_INPUT;
     }
     free(input);
@@ -209,11 +212,11 @@ static int run_stage(struct work *work, char **argv, jv *outcome, char **reason)
 enum course { GOES_ON, ENDS_HERE };
 
 /* One stage, its outcome saved. ENDS_HERE if nothing more is to be done now: *status is set. */
-static enum course take_stage(struct work *work, char **argv, bool *changed, int *status) {
+static enum course take_stage(struct work *work, size_t stage, bool *changed, int *status) {
     struct error error;
     jv outcome;
     char *reason;
-    int came = run_stage(work, argv, &outcome, &reason);
+    int came = run_stage(work, stage, &outcome, &reason);
     bool differs = jv_is_valid(outcome) && !json_equal(outcome, work->document);
     if (differs) {
         jv_free(work->document);
@@ -248,7 +251,7 @@ static int go(struct work *work) {
     for (int round = 0; round < ROUNDS_LIMIT; round++) {
         bool changed = false;
         for (size_t i = 0; i < work->stages->count; i++)
-            if (take_stage(work, work->stages->argvs[i], &changed, &status) == ENDS_HERE)
+            if (take_stage(work, i, &changed, &status) == ENDS_HERE)
                 return status;
         char *call = open_call(work->document);
         if (call == NULL)

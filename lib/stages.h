@@ -5,14 +5,16 @@
 #define CIBA_STAGES_H
 
 #include "agent_spool.h"
+#include "runner.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct stages {
-    char ***argvs; /* each up to a NULL, within the words given to stages_parse */
+    struct program *programs; /* their argv are within the words given to stages_parse */
     size_t count;
-    double backoff, give_up; /* seconds */
+    const struct runner *runner; /* with these programs */
+    double backoff, give_up;     /* seconds */
 };
 
 /* Words up to a NULL, of which a lone `|` parts the stages. The words stay the caller's, and are

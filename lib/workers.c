@@ -1,24 +1,17 @@
 #include "workers.h"
 
 #include "documents.h"
-#include "durable.h"
+#include "frame.h"
 #include "json.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* What stands before a document on its way to a worker, and before an outcome on its way back. */
-struct frame {
-    uint64_t size; /* bytes that follow */
-    int64_t status;
-};
 
 /* The place of a document between its being read and its outcome's being written. */
 struct place {
@@ -43,54 +36,26 @@ struct crew {
     int status;
 };
 
-static bool read_all(int fd, void *bytes, size_t size) {
-    char *to = bytes;
-    while (size > 0) {
-        ssize_t got = read(fd, to, size);
-        if (got == 0 || (got < 0 && errno != EINTR))
-            return false;
-        to += got > 0 ? got : 0;
-        size -= got > 0 ? (size_t)got : 0;
-    }
-    return true;
-}
-
-/* A frame and what follows it; the caller frees that. NULL at the end. */
-static char *read_frame(int fd, struct frame *frame) {
-    if (!read_all(fd, frame, sizeof *frame))
-        return NULL;
-    char *bytes = must_alloc(frame->size + 1);
-    if (read_all(fd, bytes, frame->size))
-        return bytes;
-    free(bytes);
-    return NULL;
-}
-
-static bool write_frame(int fd, const char *bytes, size_t size, int status) {
-    struct frame frame = {size, status};
-    return durable_write_all(fd, (const char *)&frame, sizeof frame) &&
-           durable_write_all(fd, bytes, size);
-}
-
 /* The life of a worker. */
 _Noreturn static void work(filter_step step, void *context, int from, int to) {
-    struct frame frame;
     char *text;
-    while ((text = read_frame(from, &frame)) != NULL) {
+    size_t text_size;
+    int ignored;
+    while ((text = frame_read(from, &text_size, &ignored)) != NULL) {
         struct error error;
         jv document;
         int status = STATUS_DONE;
         size_t size = 0;
         char *output = NULL;
         output_keep(&output, &size);
-        if (json_parse(text, frame.size, &document, &error)) {
+        if (json_parse(text, text_size, &document, &error)) {
             filter_do(step, context, document, &status);
         } else {
             complain(NULL, "%s", error.text);
             status = error.status;
         }
         output_keep(NULL, NULL);
-        if (!write_frame(to, output != NULL ? output : "", size, status))
+        if (!frame_write(to, output != NULL ? output : "", size, status))
             _exit(STATUS_IO);
         free(output);
         free(text);
@@ -183,7 +148,7 @@ static void assign(struct crew *crew, filter_step step, void *context, jv docume
     crew->places[crew->next % crew->room] = (struct place){NULL, 0, false};
     worker->place = crew->next++;
     bool there = worker->process > 0 || hire(crew, worker, step, context);
-    if (there && write_frame(worker->to, text, strlen(text), 0)) {
+    if (there && frame_write(worker->to, text, strlen(text), 0)) {
         worker->busy = true;
         crew->busy++;
     } else {
@@ -198,14 +163,15 @@ static void assign(struct crew *crew, filter_step step, void *context, jv docume
 
 /* Takes a worker's outcome. */
 static void collect(struct crew *crew, struct worker *worker) {
-    struct frame frame;
+    size_t size;
+    int status;
     struct place *place = &crew->places[worker->place % crew->room];
-    char *outcome = read_frame(worker->from, &frame);
+    char *outcome = frame_read(worker->from, &size, &status);
     worker->busy = false;
     crew->busy--;
     if (outcome != NULL) {
-        *place = (struct place){outcome, frame.size, true};
-        crew->status = status_worse(crew->status, (int)frame.status);
+        *place = (struct place){outcome, size, true};
+        crew->status = status_worse(crew->status, status);
     } else {
         complain(NULL, "the work on document %zu ended in a crash; its outcome is lost",
                  worker->place + 1);

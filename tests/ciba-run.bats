@@ -64,6 +64,19 @@ load helper
   [ ! -e ran ]
 }
 
+@test "killed while the user thinks, it leaves nobody behind who asks" {
+  sandbox --approve never
+  ciba-run -m Run -- touch ran &
+  pid=$!
+  started+=("$pid")
+  await eval '[ "$(count /oauth/token)" -gt 0 ]'
+  asking=$(pgrep -P "$pid")
+  kill -KILL "$pid"
+  wait "$pid" || true
+  await eval '! kill -0 "$asking" 2> /dev/null'
+  [ ! -e ran ]
+}
+
 @test "a command that cannot be started is 127 or 126" {
   sandbox --approve yes --delay 0
   run -127 ciba-run -m Run -- ./no-such-program

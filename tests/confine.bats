@@ -68,6 +68,28 @@ powerless() {
   grep -qx 'done make-file' tried
 }
 
+@test "what runs programs can run those of its command line, and nothing else" {
+  sandbox --approve yes --delay 0
+  mkdir kept
+  a_call | taken_over tool-run --without-approval --name buy --journal kept/journal -- env -u LD_PRELOAD cat > ran
+  powerless
+  jq -e '.calls[0].result.content == {ticker: "GOOGL", qty: 3}' ran
+  a_call | taken_over tool-run -j 2 --without-approval --name buy -- env -u LD_PRELOAD cat > ran
+  powerless
+  jq -e '.calls[0].result.content.qty == 3' ran
+  a_call | taken_over agent-spool add spool
+  powerless
+  taken_over agent-spool run spool -- env -u LD_PRELOAD tool-run --without-approval --name buy -- cat
+  powerless
+  jq -e '.calls[0].result.content.qty == 3' spool/done/*
+  taken_over agent-spool list spool
+  powerless
+  # It is the asking that is taken over: the command itself may do what it likes.
+  taken_over ciba-run -m Run -- env -u LD_PRELOAD sh -c 'echo ran > file'
+  powerless
+  [ "$(cat file)" = ran ]
+}
+
 @test "with -j its copies can do no more than itself" {
   sandbox --approve yes --delay 0
   { a_call; a_call AAPL 2; } | taken_over ciba-authorize -j 2 -m Buy > pending
