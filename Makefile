@@ -115,14 +115,14 @@ deps-lint:
 
 # A make of their own: deps may have brought the compiler a moment ago.
 demo:
-	@$(MAKE) --no-print-directory all
+	@$(PARALLEL_MAKE) all
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" ciba-sandbox --interval 1 -- examples/buy-stock 'Buy 3 stocks of Google'
 
 # BATS_ARGS=-f PATTERN runs some of them; TESTS names files. With GNU parallel several run at a time.
 TESTS = tests
 BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 2)))
 test:
-	@$(MAKE) --no-print-directory all $(HELPERS) $(PRELOADED)
+	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
@@ -134,7 +134,24 @@ lint:
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \
 		--inline-suppr --suppress=missingIncludeSystem -D__linux__ -Ilib cmd lib
-	$(MAKE) BUILD=$(BUILD)/clang CC=clang LDFLAGS='-pie -Wl,-z,relro,-z,now'
+	@$(MAKE) --no-print-directory analyze
+
+# What the analyzers of gcc and clang find is an error.
+PARALLEL_MAKE = $(MAKE) --no-print-directory -j$(shell nproc)
+CLANG_FLAGS = CC=clang LDFLAGS='-pie -Wl,-z,relro,-z,now'
+analyze:
+	$(PARALLEL_MAKE) BUILD=$(BUILD)/analyzer CC=gcc CFLAGS='-O2 -g -fanalyzer' all
+	printf '%s\n' $(filter cmd/%.c lib/%.c,$(SOURCES)) | xargs -P $$(nproc) -n 1 \
+		clang --analyze -Xclang -analyzer-werror -Xclang -analyzer-output=text $(FEATURES) $(INCLUDES) -DVERSION='""' -o /dev/null
+
+# The flow, built by each compiler at each level of optimization; warnings differ too.
+compilers:
+	$(PARALLEL_MAKE) BUILD=$(BUILD)/gcc-O3 CC=gcc CFLAGS='-O3 -g' all
+	$(PARALLEL_MAKE) BUILD=$(BUILD)/clang-O2 $(CLANG_FLAGS) all
+	$(PARALLEL_MAKE) BUILD=$(BUILD)/clang-O3 $(CLANG_FLAGS) CFLAGS='-O3 -g' all
+	@$(MAKE) --no-print-directory $(HELPERS)
+	for build in gcc-O3 clang-O2 clang-O3; do LC_ALL=C.UTF-8 \
+		PATH="$(CURDIR)/$(BUILD)/$$build:$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) tests/flow.bats tests/stream.bats || exit; done
 
 # The tests again, in a build that finds wrong memory and undefined behaviour.
 asan:
@@ -151,7 +168,7 @@ valgrind: all $(HELPERS)
 STATIC = $(BUILD)/static
 APT_STATIC = libnghttp2-dev zlib1g-dev autoconf automake libtool bison flex dpkg-dev xz-utils
 STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
-STATIC_MAKE = $(MAKE) --no-print-directory BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
+STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
 	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
 	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a -L$(STATIC)/libs/lib' \
 	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DWRAPPED' \
@@ -288,5 +305,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint asan valgrind torture out-of-memory fuzz static test-static static-arm64 deps-static-arm64 deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint analyze compilers asan valgrind torture out-of-memory fuzz static test-static static-arm64 deps-static-arm64 deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

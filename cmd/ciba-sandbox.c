@@ -218,7 +218,7 @@ static void each_setting(void (*use)(const char *name, const char *value)) {
 }
 
 static void put_into_environment(const char *name, const char *value) {
-    if (setenv(name, value, 1) != 0)
+    if (value == NULL || setenv(name, value, 1) != 0)
         out_of_memory();
 }
 

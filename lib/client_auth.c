@@ -77,10 +77,11 @@ static const struct method {
     {"client_secret_jwt", NEEDS_SECRET, apply_secret_jwt},
 };
 
-static const struct method *find_method(const char *name) {
+static const struct method *find_method(const char *name, struct error *error) {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(methods[i].name, name) == 0)
             return &methods[i];
+    fail(error, STATUS_USAGE, "--client-auth: there is no method '%s'", name);
     return NULL;
 }
 
@@ -98,12 +99,9 @@ bool client_auth_check(const struct client *client, struct error *error) {
         bool any = client->has_certificate || client->key != NULL || client->secret != NULL;
         return any || fail(error, STATUS_CONFIG, "%s", missing[NEEDS_SECRET]);
     }
-    const struct method *method = find_method(client->authentication);
-    if (method == NULL)
-        return fail(error, STATUS_USAGE, "--client-auth: there is no method '%s'",
-                    client->authentication);
-    return has_what_it_needs(client, method) ||
-           fail(error, STATUS_CONFIG, "%s", missing[method->needs]);
+    const struct method *method = find_method(client->authentication, error);
+    return method != NULL && (has_what_it_needs(client, method) ||
+                              fail(error, STATUS_CONFIG, "%s", missing[method->needs]));
 }
 
 static bool is_offered(jv offered, const char *name) {
@@ -142,5 +140,6 @@ bool client_auth_choose(struct client *client, struct error *error) {
 
 bool client_auth_apply(const struct client *client, struct client_message *message,
                        struct error *error) {
-    return find_method(client->authentication)->apply(client, message, error);
+    const struct method *method = find_method(client->authentication, error);
+    return method != NULL && method->apply(client, message, error);
 }

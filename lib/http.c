@@ -321,7 +321,7 @@ static char *host_of(struct http *http, const char *url, bool *plain, struct err
 struct http_transfer *http_start(struct http *http, const struct http_request *request,
                                  void *owner) {
     struct http_transfer *transfer = must_alloc(sizeof *transfer);
-    struct error error;
+    struct error error = {STATUS_DONE, ""};
     bool plain = false;
     transfer->owner = owner;
     transfer->answer.retry_after = -1;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct algorithm {
+static const struct jws_algorithm {
     const char *name, *key_type; /* the JWK's kty */
     const char *curve;           /* the JWK's crv, for ES */
     const char *digest;          /* NULL: the scheme has its own */
@@ -25,7 +25,7 @@ static const struct algorithm {
     {"ES512", "EC", "P-521", "SHA512", false, 66}, {"EdDSA", "OKP", NULL, NULL, false, 0},
 };
 
-static const struct algorithm *find_algorithm(const char *name) {
+static const struct jws_algorithm *find_algorithm(const char *name) {
     for (size_t i = 0; name != NULL && i < sizeof algorithms / sizeof *algorithms; i++)
         if (strcmp(algorithms[i].name, name) == 0)
             return &algorithms[i];
@@ -56,7 +56,8 @@ bool jws_parse(const char *text, struct jws *jws, struct error *error) {
         return fail(error, STATUS_PROTOCOL, "the JWS's header is not a JSON object");
     }
     const char *alg = json_string(jws->header, "alg");
-    if (find_algorithm(alg) == NULL) {
+    jws->algorithm = find_algorithm(alg);
+    if (jws->algorithm == NULL) {
         fail(error, STATUS_PROTOCOL, "the algorithm '%.20s' is not accepted", alg ? alg : "");
         jws_free(jws);
         return false;
@@ -106,9 +107,9 @@ static bool allows_verify(jv jwk) {
 }
 
 bool jws_key_fits(const struct jws *jws, jv jwk) {
-    const struct algorithm *algorithm = find_algorithm(json_string(jws->header, "alg"));
+    const struct jws_algorithm *algorithm = jws->algorithm;
     const char *kid = json_string(jws->header, "kid");
-    if (algorithm == NULL || !json_is(jwk, "kty", algorithm->key_type))
+    if (!json_is(jwk, "kty", algorithm->key_type))
         return false;
     if (algorithm->curve != NULL && !json_is(jwk, "crv", algorithm->curve))
         return false;
@@ -133,7 +134,7 @@ static unsigned char *ecdsa_der(const struct jws *jws, size_t half, int *size) {
     return der;
 }
 
-static bool set_pss(EVP_PKEY_CTX *context, const struct algorithm *algorithm) {
+static bool set_pss(EVP_PKEY_CTX *context, const struct jws_algorithm *algorithm) {
     return !algorithm->pss ||
            (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
             EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1);
@@ -148,7 +149,7 @@ static void end_without_memory(void) {
 }
 
 bool jws_verify_key(const struct jws *jws, EVP_PKEY *key) {
-    const struct algorithm *algorithm = find_algorithm(json_string(jws->header, "alg"));
+    const struct jws_algorithm *algorithm = jws->algorithm;
     const unsigned char *signature = jws->signature;
     unsigned char *der = NULL;
     int der_size = 0;
@@ -211,7 +212,7 @@ static unsigned char *ecdsa_raw(const unsigned char *der, size_t der_size, size_
 }
 
 /* The signature over the text as base64url; NULL if the key will not. */
-static char *sign_text(const char *text, const struct algorithm *algorithm, EVP_PKEY *key) {
+static char *sign_text(const char *text, const struct jws_algorithm *algorithm, EVP_PKEY *key) {
     char *coded = NULL;
     unsigned char *signature = NULL;
     size_t size = 0;
@@ -262,7 +263,7 @@ static char *put_together(jv header, char *input, char *signature) {
     return compact;
 }
 
-static bool key_fits_algorithm(EVP_PKEY *key, const struct algorithm *algorithm) {
+static bool key_fits_algorithm(EVP_PKEY *key, const struct jws_algorithm *algorithm) {
     struct error ignored;
     jv jwk = jwk_of_key(key, &ignored);
     bool fits = jv_is_valid(jwk) && algorithm != NULL && json_is(jwk, "kty", algorithm->key_type) &&
@@ -279,7 +280,7 @@ const char *jws_algorithm_for(EVP_PKEY *key) {
 }
 
 char *jws_sign(jv header, jv payload, const char *alg, EVP_PKEY *key, struct error *error) {
-    const struct algorithm *algorithm = find_algorithm(alg);
+    const struct jws_algorithm *algorithm = find_algorithm(alg);
     if (!key_fits_algorithm(key, algorithm)) {
         jv_free(header);
         fail(error, STATUS_CONFIG, "the key does not fit the algorithm '%.20s'", alg);
@@ -305,7 +306,7 @@ char *jws_sign_secret(jv header, jv payload, const char *secret) {
 }
 
 char *jws_half_hash(const struct jws *jws, const char *text) {
-    const struct algorithm *algorithm = find_algorithm(json_string(jws->header, "alg"));
+    const struct jws_algorithm *algorithm = jws->algorithm;
     unsigned char hash[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     const EVP_MD *digest = EVP_get_digestbyname(algorithm->digest ? algorithm->digest : "SHA512");

@@ -12,7 +12,8 @@
 
 /* A JWS taken apart; nothing in it is to be trusted before jws_verify. Freed by jws_free. */
 struct jws {
-    jv header;  /* the protected header */
+    jv header; /* the protected header */
+    const struct jws_algorithm *algorithm;
     jv payload; /* invalid where the payload is not JSON */
     char *signing_input;
     unsigned char *signature;

@@ -13,6 +13,11 @@
 #include <malloc.h>
 #include <string.h>
 
+/* gcc's analyzer takes these for the callers of such functions. */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 #ifdef WRAPPED
 #define malloc __wrap_malloc
 #define calloc __wrap_calloc

@@ -53,11 +53,8 @@ static void print_help(const struct command *command) {
 }
 
 static void add_to_list(struct option_list *list, const char *item) {
-    const char **items = realloc(list->items, (list->count + 1) * sizeof *items);
-    if (items == NULL)
-        out_of_memory();
-    items[list->count++] = item;
-    list->items = items;
+    list->items = must_grow(list->items, (list->count + 1) * sizeof *list->items);
+    list->items[list->count++] = item;
 }
 
 static double number_argument(const struct option_spec *o, const char *argument, bool whole) {

@@ -42,7 +42,7 @@ bool utf8_plain(uint32_t c) {
 static void make_plain(char *text, bool lines) {
     size_t size = strlen(text), to = 0, length;
     for (size_t from = 0; from < size; from += length) {
-        uint32_t character;
+        uint32_t character = 0;
         length = utf8_decode(text + from, size - from, &character);
         bool kept = lines && (character == '\n' || character == '\t');
         if (length > 0 && (kept || utf8_plain(character))) {

@@ -133,11 +133,12 @@ static bool has_room(const struct crew *crew) {
     return crew->writable && crew->busy < crew->count && crew->next - crew->first < crew->room;
 }
 
+/* The crew has room. */
 static struct worker *idle_worker(const struct crew *crew) {
-    for (size_t i = 0; i < crew->count; i++)
-        if (!crew->workers[i].busy)
-            return &crew->workers[i];
-    return NULL;
+    struct worker *worker = crew->workers;
+    while (worker->busy)
+        worker++;
+    return worker;
 }
 
 /* Gives a document to a worker that has none; the crew has room. Takes the document. */

@@ -329,13 +329,14 @@ static char *access_token(const struct sandbox *sandbox, const struct approval *
 
 static char *id_token(const struct sandbox *sandbox, const struct approval *approval,
                       const char *access) {
-    struct jws jws = {.header = json_set_string(jv_object(), "alg", "RS256")};
-    char *hash = jws_half_hash(&jws, access);
+    struct jws jws; /* of the algorithm that the ID token will have */
+    struct error error;
+    char *hash = jws_parse(access, &jws, &error) ? jws_half_hash(&jws, access) : NULL;
     jv claims = json_set_string(common_claims(sandbox, approval), "aud", sandbox->client_id);
     claims = json_set(claims, "auth_time", jv_number(floor(clock_now())));
     claims = json_set_string(claims, "at_hash", hash);
     free(hash);
-    jv_free(jws.header);
+    jws_free(&jws);
     return sign(sandbox, claims, "JWT");
 }
 
