@@ -25,7 +25,7 @@ HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -f
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wimplicit-fallthrough -Werror
 LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed,-O1
-FEATURES = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE
+FEATURES = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 # What only some machines' compilers and linkers know is left out there.
 try = $(shell printf 'int main(void){return 0;}\n' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
 ifeq ($(origin HARDENING),file)
@@ -168,11 +168,12 @@ valgrind: all $(HELPERS)
 STATIC = $(BUILD)/static
 APT_STATIC = libnghttp2-dev zlib1g-dev autoconf automake libtool bison flex dpkg-dev xz-utils
 STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
+STATIC_LINK = -static-pie
 STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
 	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
 	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a -L$(STATIC)/libs/lib' \
 	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DWRAPPED' \
-	LDFLAGS='-static-pie -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
+	LDFLAGS='$(STATIC_LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
 
 deps-static:
 	@$(call apt_install,$(APT_STATIC))
@@ -188,16 +189,30 @@ test-static: static
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(STATIC):$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" \
 		$(BATS) $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats
 
-# The same for arm64, by a cross compiler.
-deps-static-arm64: deps-static
-	@$(call apt_install,gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+# The same by cross compilers: static-arm64, static-i386 (32 bits), static-s390x (big-endian).
+HOST_arm64 = aarch64-linux-gnu
+HOST_i386 = i686-linux-gnu
+HOST_s390x = s390x-linux-gnu
+static-%: STATIC = $(BUILD)/$*
+static-i386 static-s390x: STATIC_LINK = -static
+static-%: deps-static
+	@$(call apt_install,gcc-$(HOST_$*) libc6-dev-$*-cross)
+	lib/static/build $(STATIC)/libs $(HOST_$*) $*
+	@$(STATIC_MAKE) CC=$(HOST_$*)-gcc AR=$(HOST_$*)-ar $(STATIC_FILTERS)
+	$(HOST_$*)-strip --remove-section=.comment $(STATIC_FILTERS)
 
-static-arm64: STATIC = $(BUILD)/arm64
-static-arm64: deps-static-arm64
-	lib/static/build $(STATIC)/libs aarch64-linux-gnu arm64
-	@$(STATIC_MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar \
-		HARDENING='$(filter-out -fcf-protection,$(HARDENING))' $(STATIC_FILTERS)
-	aarch64-linux-gnu-strip --remove-section=.comment $(STATIC_FILTERS)
+# Run by the kernel, which knows i386, or by qemu; the sandbox is the ordinary one.
+EMULATOR_arm64 = qemu-aarch64-static
+EMULATOR_s390x = qemu-s390x-static
+EMULATED_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/jwt-verify.bats tests/journal.bats tests/tool-run.bats
+test-static-%: static-%
+	@$(if $(EMULATOR_$*),$(call apt_install,qemu-user-static))
+	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)
+	@rm -rf $(BUILD)/$*/run && mkdir $(BUILD)/$*/run
+	@for name in $(FILTERS); do printf '#!/bin/sh\nexec $(EMULATOR_$*) %s/$(BUILD)/$*/%s "$$@"\n' "$(CURDIR)" $$name > $(BUILD)/$*/run/$$name; done
+	@chmod +x $(BUILD)/$*/run/*
+	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD)/$*/run:$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" \
+		$(BATS) $(BATS_ARGS) $(EMULATED_TESTS)
 
 RELEASE = ciba-tools-$(VERSION)-$(shell uname -m)
 release: static
@@ -305,5 +320,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint analyze compilers asan valgrind torture out-of-memory fuzz static test-static static-arm64 deps-static-arm64 deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint analyze compilers asan valgrind torture out-of-memory fuzz static test-static deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

@@ -330,6 +330,9 @@ static const struct row network[] = {
     ANY(send),
     ANY(recv),
 #endif
+#ifdef SYS_socketcall
+    ANY(socketcall), /* its arguments are in memory */
+#endif
 };
 
 enum {
@@ -358,6 +361,9 @@ static const struct row jobs[] = {
 static const struct row helper[] = {
     IF(socketpair, 0, WHOLE, AF_UNIX),
     ANY(sendmsg),
+#ifdef SYS_socketcall
+    ANY(socketcall),
+#endif
 };
 
 struct program {

@@ -4,17 +4,16 @@
 #include "error.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 struct head {
-    uint64_t size; /* bytes that follow */
-    int64_t kind;
+    size_t size; /* bytes that follow */
+    size_t kind;
 };
 
 bool frame_write(int fd, const void *bytes, size_t size, int kind) {
-    struct head head = {size, kind};
+    struct head head = {size, (size_t)kind};
     return durable_write_all(fd, (const char *)&head, sizeof head) &&
            durable_write_all(fd, bytes, size);
 }

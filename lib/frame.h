@@ -1,5 +1,5 @@
-/* Bytes on their way between a process and its own copies: their number and a kind stand before
- * them. */
+/* Bytes on their way between a process and its own copies: their number and a kind, which is not
+ * negative, stand before them. */
 #ifndef CIBA_FRAME_H
 #define CIBA_FRAME_H
 

@@ -10,10 +10,10 @@ lossy() {
 @test "the intent is in the journal, synced, before the request leaves; the outcome after" {
   sandbox --approve yes --delay 0
   a_call > call
-  ASAN_OPTIONS=detect_leaks=0 run strace -s 400 -y -f -e trace=write,fsync,send,sendto,sendmsg -o trace ciba-authorize -m Buy --journal journal < call
+  ASAN_OPTIONS=detect_leaks=0 run strace -s 400 -y -f -e trace=write,fsync,sendto,sendmsg,?send,?socketcall -o trace ciba-authorize -m Buy --journal journal < call
   [ "$status" -eq 0 ]
   awk '/write\(.*journal.*\\"ask\\"/ {intent = NR} /fsync\(.*journal/ && intent && !synced {synced = NR}
-       /sendto\(.*bc-authorize/ {sent = NR} /write\(.*journal.*\\"asked\\"/ {outcome = NR}
+       /send(to)?\(.*bc-authorize/ {sent = NR} /write\(.*journal.*\\"asked\\"/ {outcome = NR}
        END {exit !(intent && intent < synced && synced < sent && sent < outcome)}' trace
   [ "$(jq -r .step journal | xargs)" == "ask asked" ]
   [ "$(stat -c %a journal)" == 600 ]
