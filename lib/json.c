@@ -248,7 +248,10 @@ jv json_array(jv object, const char *key) {
 }
 
 jv json_set(jv object, const char *key, jv value) {
-    return jv_object_set(object, jv_string(key), value);
+    if (jv_get_kind(object) == JV_KIND_OBJECT)
+        return jv_object_set(object, jv_string(key), value);
+    jv_free(value); /* libjq would end the process */
+    return object;
 }
 
 jv json_set_string(jv object, const char *key, const char *text) {
@@ -256,7 +259,9 @@ jv json_set_string(jv object, const char *key, const char *text) {
 }
 
 jv json_delete(jv object, const char *key) {
-    return jv_object_delete(object, jv_string(key));
+    if (jv_get_kind(object) == JV_KIND_OBJECT)
+        return jv_object_delete(object, jv_string(key));
+    return object;
 }
 
 bool json_has(jv object, const char *key) {

@@ -63,13 +63,13 @@ jv json_get(jv object, const char *key);
 /* The member if it is an array, else an empty one. */
 jv json_array(jv object, const char *key);
 
-/* The object with the member set. Takes `object` and `value`. */
+/* The object with the member set; unchanged if it is no object. Takes `object` and `value`. */
 jv json_set(jv object, const char *key, jv value);
 
 /* The object with the member set to the text; unchanged if the text is NULL. Takes `object`. */
 jv json_set_string(jv object, const char *key, const char *text);
 
-/* The object without the member. Takes `object`. */
+/* The object without the member; unchanged if it is no object. Takes `object`. */
 jv json_delete(jv object, const char *key);
 
 /* Whether `object` is an object with a member of that name that is not null. */
