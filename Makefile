@@ -120,13 +120,13 @@ demo:
 
 # BATS_ARGS=-f PATTERN runs some of them; TESTS names files. With GNU parallel several run at a time.
 TESTS = tests
-BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 2)))
+BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 4)))
 test:
 	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory lib/static/build lib/static/sbom .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory tests/assurance lib/static/build lib/static/sbom .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
@@ -281,6 +281,10 @@ msan: deps-static
 	@$(MAKE) --no-print-directory fuzz FUZZ=$(MSAN) FUZZ_WITH=memory INCLUDES='-Ilib -isystem $(MSAN)/libs/include' \
 		JQ_LIBS='$(MSAN)/libs/lib/libjq.a $(MSAN)/libs/lib/libonig.a' FUZZERS='$(filter-out %/journal,$(FUZZERS:$(FUZZ)/%=$(MSAN)/%))'
 
+# What is tried, in figures, and the number of findings: 20 minutes with EVERY=12 SECONDS=30.
+assurance:
+	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS)' LOGS=$(BUILD)/assurance tests/assurance
+
 bench: all static $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
@@ -348,5 +352,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint analyze compilers asan coverage valgrind torture out-of-memory fuzz msan static test-static deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint analyze compilers asan coverage valgrind torture out-of-memory fuzz msan assurance static test-static deps-static release bench install uninstall html deb dist clean
 .SECONDARY:
