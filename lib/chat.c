@@ -194,6 +194,8 @@ static bool wait_for_next(const struct asking *asking, const struct try *try, lo
 
 /* There are servers that do not know a member, or want another for it, and say so by its name.
  * *body is changed to what they know. */
+enum { ADAPTATIONS = 4 }; /* of one request at most */
+
 static bool adapt(jv *body, jv said) {
     static const char *const members[][2] = {{"max_completion_tokens", "max_tokens"},
                                              {"max_tokens", "max_completion_tokens"},
@@ -220,12 +222,14 @@ static bool adapt(jv *body, jv said) {
 
 /* The answer's body, after as many tries as it takes. */
 static bool get_answer(struct asking *asking, jv *answer, struct error *error) {
-    bool shown = false, adapted = false;
+    bool shown = false;
+    int adapted = 0;
     struct try try;
     for (long tries = 0; !send(asking, &try, &shown, error);) {
         bool again = false;
-        if (!adapted && error->status == STATUS_PROTOCOL)
-            again = adapted = adapt(&asking->body, try.said);
+        if (adapted < ADAPTATIONS && error->status == STATUS_PROTOCOL &&
+            (again = adapt(&asking->body, try.said)))
+            adapted++;
         if (!again && try.passes && !shown && tries < asking->settings->retries)
             again = wait_for_next(asking, &try, tries++, error);
         jv_free(try.said);

@@ -104,6 +104,14 @@ END
   failing '{status: 400, body: {error: {message: "stream_options: extra fields not permitted"}}}'
   llm-chat -nr --stream Hello
   [ "$(requests /v1/chat/completions '.body | has("stream_options")' | paste -sd' ')" == 'true false' ]
+  # One after the other; and not without end.
+  failing '{status: 422, body: {error: {message: "unknown field stream_options, unknown field max_tokens"}}}' 2
+  llm-chat -nr --stream --max-tokens 9 Hello
+  [ "$(requests /v1/chat/completions '.body | has("stream_options")' | paste -sd' ')" == 'true true false' ]
+  failing '{status: 422, body: {error: {message: "neither max_tokens nor max_completion_tokens is known"}}}' 99
+  run llm-chat -nr --max-tokens 9 Hello
+  [ "$status" -eq 76 ]
+  [ "$(count /v1/chat/completions)" -eq 5 ]
 }
 
 # Each row: what a server says (jq), the exit status, words.
