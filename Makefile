@@ -75,6 +75,11 @@ $(FILTERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/cmd/%.o $(BUILD)/lib/libciba.a
 $(BUILD)/ciba-sandbox: $(BUILD)/cmd/ciba-sandbox.o $(SANDBOX) $(BUILD)/lib/libciba.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HTTPD_LIBS) $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
+# Without the library, which has the whole process wipe what it frees.
+$(BUILD)/tests/bare-polls: tests/helpers/bare-polls.c
+	@mkdir -p $(@D)
+	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CURL_LIBS)
+
 $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 	@mkdir -p $(@D)
 	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm

@@ -364,9 +364,16 @@ bool ciba_still_pending(struct client *client, const struct http_answer *answer,
     if (answer->outcome != HTTP_ANSWERED || answer->status == 200)
         return false;
     keep_nonce(client, answer);
+    /* A server says this in the same words each time: they are read once. */
+    if (client->pending_words != NULL && strcmp(answer->body, client->pending_words) == 0)
+        return true;
     jv body = answer_object(answer);
     bool slow_down = json_is(body, "error", "slow_down");
     bool pending = slow_down || json_is(body, "error", "authorization_pending");
+    if (pending && !slow_down) {
+        free(client->pending_words);
+        client->pending_words = must_copy(answer->body);
+    }
     if (slow_down) {
         *interval += SLOW_DOWN_SECONDS;
         if (answer->retry_after > *interval)

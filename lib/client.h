@@ -52,6 +52,7 @@ struct client {
     EVP_PKEY *key;            /* for assertions and signed requests, NULL for none */
     EVP_PKEY *dpop_key;       /* NULL for none */
     char *dpop_nonce;         /* what the provider wants in the next proof, NULL for none */
+    char *pending_words;      /* the last answer that was authorization_pending, NULL for none */
     bool has_certificate;
     struct http *http;
     jv metadata;                  /* of the issuer; invalid until client_discover */

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *form_encode(const char *text) {
+/* Writes the text encoded, and returns where it ends. */
+static char *encode(char *to, const char *text) {
     static const char hex[] = "0123456789ABCDEF";
-    char *coded = must_alloc(3 * strlen(text) + 1), *to = coded;
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         if (isalnum(c) || strchr("-._*", c) != NULL) {
@@ -21,16 +21,27 @@ char *form_encode(const char *text) {
             *to++ = hex[c & 15];
         }
     }
+    *to = '\0';
+    return to;
+}
+
+char *form_encode(const char *text) {
+    char *coded = must_alloc(3 * strlen(text) + 1);
+    encode(coded, text);
     return coded;
 }
 
 char *form_add(char *form, const char *name, const char *value) {
     if (value == NULL)
         return form;
-    char *coded = form_encode(value);
-    char *longer =
-        must_format("%s%s%s=%s", form != NULL ? form : "", form != NULL ? "&" : "", name, coded);
-    free(coded);
-    free(form);
-    return longer;
+    size_t used = form != NULL ? strlen(form) : 0, name_size = strlen(name);
+    form = must_grow(form, used + name_size + 3 * strlen(value) + 3);
+    char *to = form + used;
+    if (used > 0)
+        *to++ = '&';
+    memcpy(to, name, name_size);
+    to += name_size;
+    *to++ = '=';
+    encode(to, value);
+    return form;
 }

@@ -168,7 +168,20 @@ static char *allowed_host(const char *url, bool *plain, struct error *error) {
     return result;
 }
 
-bool http_url_allowed(const char *url, struct error *error) {
+/* As allowed_host, which takes an address apart each time. The host stays ours. */
+static const char *host_of(struct http *http, const char *url, struct error *error) {
+    if (http->last_url == NULL || strcmp(http->last_url, url) != 0) {
+        free(http->last_url);
+        free(http->last_host);
+        http->last_host = allowed_host(url, &http->last_plain, error);
+        http->last_url = http->last_host != NULL ? must_copy(url) : NULL;
+    }
+    return http->last_host;
+}
+
+bool http_url_allowed(struct http *http, const char *url, struct error *error) {
+    if (http != NULL)
+        return host_of(http, url, error) != NULL;
     bool plain;
     char *host = allowed_host(url, &plain, error);
     free(host);
@@ -231,6 +244,9 @@ static void set_limits(struct http *http, CURL *easy) {
     HTTP_SET(easy, CURLOPT_TIMEOUT_MS, (long)((all > 0 ? all : 60) * 1000));
     HTTP_SET(easy, CURLOPT_NOSIGNAL, 1L);
     HTTP_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    /* libcurl's own, 16 and 64 KiB, would be allocated and wiped for each request. */
+    HTTP_SET(easy, CURLOPT_BUFFERSIZE, 4096L);
+    HTTP_SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     /* HTTP/2 where libcurl has it; rather one connection that carries many requests, where the
      * server can, than many. */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -238,7 +254,8 @@ static void set_limits(struct http *http, CURL *easy) {
     http_tls_set(easy, &http->settings, http->ca_file, http->ca_dir);
 }
 
-static void add_header(struct http_transfer *transfer, char *line) {
+static void add_header(struct http_transfer *transfer, const char *name, const char *value) {
+    char *line = must_format("%s%s", name, value);
     struct curl_slist *longer = curl_slist_append(transfer->headers, line);
     if (longer == NULL)
         out_of_memory();
@@ -260,23 +277,23 @@ static void set_request(struct http_transfer *transfer, const struct http_reques
         HTTP_SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_size);
         HTTP_SET(easy, CURLOPT_READFUNCTION, send_body);
         HTTP_SET(easy, CURLOPT_READDATA, transfer);
-        add_header(transfer, must_format("Content-Type: %s", request->content_type));
-        add_header(transfer, must_copy("Expect:"));
+        add_header(transfer, "Content-Type: ", request->content_type);
+        add_header(transfer, "Expect:", "");
     }
-    add_header(transfer, must_format("Accept: %s", request->receive != NULL
-                                                       ? "text/event-stream, application/json"
-                                                       : "application/json"));
+    add_header(transfer, "Accept: ",
+               request->receive != NULL ? "text/event-stream, application/json"
+                                        : "application/json");
     transfer->receive = request->receive;
     transfer->receiver = request->receiver;
     if (request->bearer != NULL)
-        add_header(transfer, must_format("Authorization: Bearer %s", request->bearer));
+        add_header(transfer, "Authorization: Bearer ", request->bearer);
     if (request->dpop_token != NULL)
-        add_header(transfer, must_format("Authorization: DPoP %s", request->dpop_token));
+        add_header(transfer, "Authorization: DPoP ", request->dpop_token);
     if (request->max_time > 0)
         HTTP_SET(easy, CURLOPT_TIMEOUT_MS, (long)(request->max_time * 1000) + 1);
     for (size_t i = 0; i < sizeof request->headers / sizeof *request->headers; i++)
         if (request->headers[i] != NULL)
-            add_header(transfer, must_copy(request->headers[i]));
+            add_header(transfer, request->headers[i], "");
     if (request->user != NULL) {
         HTTP_SET(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         HTTP_SET(easy, CURLOPT_USERNAME, request->user);
@@ -306,27 +323,14 @@ static void begin(struct http *http) {
     choose_certificates(http);
 }
 
-/* As allowed_host, which takes an address apart each time. */
-static char *host_of(struct http *http, const char *url, bool *plain, struct error *error) {
-    if (http->last_url == NULL || strcmp(http->last_url, url) != 0) {
-        free(http->last_url);
-        free(http->last_host);
-        http->last_host = allowed_host(url, &http->last_plain, error);
-        http->last_url = http->last_host != NULL ? must_copy(url) : NULL;
-    }
-    *plain = http->last_plain;
-    return http->last_host != NULL ? must_copy(http->last_host) : NULL;
-}
-
 struct http_transfer *http_start(struct http *http, const struct http_request *request,
                                  void *owner) {
     struct http_transfer *transfer = must_alloc(sizeof *transfer);
     struct error error = {STATUS_DONE, ""};
-    bool plain = false;
+    const char *host = host_of(http, request->url, &error);
     transfer->owner = owner;
     transfer->answer.retry_after = -1;
-    transfer->host = host_of(http, request->url, &plain, &error);
-    if (transfer->host == NULL) {
+    if (host == NULL) {
         transfer->answer.outcome = HTTP_NOT_SENT;
         transfer->answer.exit_status = error.status;
         snprintf(transfer->answer.why, sizeof transfer->answer.why, "%.390s", error.text);
@@ -334,12 +338,13 @@ struct http_transfer *http_start(struct http *http, const struct http_request *r
         http->finished = transfer;
         return transfer;
     }
+    transfer->host = must_copy(host);
     begin(http);
     transfer->easy = http->idle_count > 0 ? http->idle[--http->idle_count] : curl_easy_init();
     if (transfer->easy == NULL)
         out_of_memory();
     set_limits(http, transfer->easy);
-    set_request(transfer, request, plain);
+    set_request(transfer, request, http->last_plain);
     set_callbacks(transfer);
     transfer->next = http->running;
     http->running = transfer;
