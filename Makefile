@@ -137,7 +137,7 @@ lint:
 	shellcheck $(SCRIPTS)
 	cd tests && shellcheck -x -s bats -e SC2154,SC2016,SC2030,SC2031,SC2034,SC2094 *.bats
 	mandoc -Tlint -Wwarning $(MANUALS)
-	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \
+	cppcheck -j $$(nproc) --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \
 		--inline-suppr --suppress=missingIncludeSystem -D__linux__ -Ilib cmd lib
 	@$(MAKE) --no-print-directory analyze
 
@@ -181,7 +181,7 @@ coverage: asan
 
 # The commands of the flow under valgrind.
 valgrind: all $(HELPERS)
-	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" UNDER_VALGRIND=1 bats tests/flow.bats
+	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" UNDER_VALGRIND=1 $(BATS) tests/flow.bats
 
 # Fully static commands, with a slim libcurl and libjq of their own (lib/static), and what release tarballs carry:
 # dist/ciba-tools-VERSION-ARCH.tar.gz, the same bytes from the same source.
@@ -198,8 +198,18 @@ STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC
 deps-static:
 	@$(call apt_install,$(APT_STATIC))
 
-static: deps-static
-	lib/static/build $(STATIC)/libs
+# The libraries of each kind of build, which take half a minute each; several at a time.
+libraries-static:
+	lib/static/build $(BUILD)/static/libs
+libraries-msan:
+	CC=clang STATIC_LIBRARIES='oniguruma jq' STATIC_CFLAGS='-g -fsanitize=memory -U_FORTIFY_SOURCE' lib/static/build $(MSAN)/libs
+libraries-%:
+	lib/static/build $(BUILD)/$*/libs $(HOST_$*) $*
+libraries: deps-static
+	@$(call apt_install,$(foreach other,i386 s390x,gcc-$(HOST_$(other)) libc6-dev-$(other)-cross))
+	@$(PARALLEL_MAKE) libraries-static libraries-msan libraries-i386 libraries-s390x
+
+static: deps-static libraries-static
 	@$(STATIC_MAKE) $(STATIC_FILTERS)
 	strip --remove-section=.comment $(STATIC_FILTERS)
 
@@ -217,7 +227,7 @@ static-%: STATIC = $(BUILD)/$*
 static-i386 static-s390x: STATIC_LINK = -static
 static-%: deps-static
 	@$(call apt_install,gcc-$(HOST_$*) libc6-dev-$*-cross)
-	lib/static/build $(STATIC)/libs $(HOST_$*) $*
+	@$(MAKE) --no-print-directory libraries-$*
 	@$(STATIC_MAKE) CC=$(HOST_$*)-gcc AR=$(HOST_$*)-ar $(STATIC_FILTERS)
 	$(HOST_$*)-strip --remove-section=.comment $(STATIC_FILTERS)
 
@@ -274,15 +284,14 @@ $(FUZZ)/%: tests/fuzz/%.c $(patsubst lib/%.c,$(FUZZ)/lib/%.o,$(wildcard lib/*.c)
 
 fuzz:
 	@$(PARALLEL_MAKE) $(FUZZERS)
-	@for target in $(FUZZERS); do name=$${target##*/}; mkdir -p $(FUZZ)/corpus/$$name; \
-	$$target -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 -dict=tests/fuzz/json.dict -artifact_prefix=$(FUZZ)/ \
-		$(FUZZ)/corpus/$$name tests/fuzz/seeds/$$name > $(FUZZ)/$$name.log 2>&1 || { tail -n 40 $(FUZZ)/$$name.log; exit 1; }; \
-	sed -n "s/^stat::number_of_executed_units: */ok fuzz $$name, $(FUZZ_WITH), executions: /p" $(FUZZ)/$$name.log; done
+	@printf '%s\n' $(notdir $(FUZZERS)) | xargs -P $$(nproc) -I {} sh -c 'mkdir -p $(FUZZ)/corpus/{}; \
+	$(FUZZ)/{} -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 -dict=tests/fuzz/json.dict -artifact_prefix=$(FUZZ)/ \
+		$(FUZZ)/corpus/{} tests/fuzz/seeds/{} > $(FUZZ)/{}.log 2>&1 || { tail -n 40 $(FUZZ)/{}.log; exit 1; }; \
+	sed -n "s/^stat::number_of_executed_units: */ok fuzz {}, $(FUZZ_WITH), executions: /p" $(FUZZ)/{}.log'
 
 # The same under MSan, with libjq instrumented as well; not what is OpenSSL's work, which is not.
 MSAN = $(BUILD)/msan
-msan: deps-static
-	CC=clang STATIC_LIBRARIES='oniguruma jq' STATIC_CFLAGS='-g -fsanitize=memory -U_FORTIFY_SOURCE' lib/static/build $(MSAN)/libs
+msan: deps-static libraries-msan
 	@$(MAKE) --no-print-directory fuzz FUZZ=$(MSAN) FUZZ_WITH=memory INCLUDES='-Ilib -isystem $(MSAN)/libs/include' \
 		JQ_LIBS='$(MSAN)/libs/lib/libjq.a $(MSAN)/libs/lib/libonig.a' FUZZERS='$(filter-out %/journal,$(FUZZERS:$(FUZZ)/%=$(MSAN)/%))'
 
@@ -357,5 +366,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint analyze compilers asan coverage valgrind torture out-of-memory fuzz msan assurance static test-static deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test lint analyze compilers asan coverage valgrind torture out-of-memory fuzz msan assurance libraries libraries-static libraries-msan static test-static deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

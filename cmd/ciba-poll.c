@@ -110,7 +110,7 @@ static void read_documents(struct job *job) {
         job->documents++;
         if (event == DOCUMENT_READY) {
             job->read = jv_copy(document);
-            poller_add(job->poller, document);
+            poller_add(job->poller, document, job->reader);
             jv_free(job->read);
             job->read = jv_invalid();
         } else {

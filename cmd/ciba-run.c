@@ -99,7 +99,7 @@ static jv wait_for_decision(struct client *client, struct record *record, jv cal
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
     jv document = json_set(jv_object(), "calls", JV_ARRAY(call)), decided = jv_invalid();
     struct poller *poller = poller_new(client, &settings, keep_document, &decided);
-    poller_add(poller, document);
+    poller_add(poller, document, NULL);
     bool live = !given.verbose && live_line_wanted();
     while (poller_waiting(poller) > 0 && clock_now() < end) {
         poller_step(poller, NULL, 0, live ? fmin(end, clock_now() + 1) : end);

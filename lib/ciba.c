@@ -299,11 +299,8 @@ double ciba_interval(jv call) {
     return interval < 1 ? 1 : interval > INTERVAL_LIMIT ? INTERVAL_LIMIT : interval;
 }
 
-bool ciba_poll_message(const struct client *client, const char *auth_req_id,
+bool ciba_poll_message(const struct client *client, const char *url, const char *auth_req_id,
                        struct client_message *message, struct error *error) {
-    const char *url = client_endpoint(client, "token_endpoint", error);
-    if (url == NULL)
-        return false;
     char *form = form_add(NULL, "grant_type", "urn:openid:params:grant-type:ciba");
     form = form_add(form, "auth_req_id", auth_req_id);
     return client_message(client, url, form, true, message, error);

@@ -45,9 +45,9 @@ jv ciba_lost(jv call, double until, const char *why);
 jv ciba_ask(struct client *client, const struct ciba_question *question, jv call,
             struct error *error);
 
-/* The token request for a pending request (§10.1), to be sent and freed by the caller. False and an
- * error if the issuer has no token endpoint. */
-bool ciba_poll_message(const struct client *client, const char *auth_req_id,
+/* The token request for a pending request (§10.1) to the token endpoint, to be sent and freed by
+ * the caller. False and an error if the client cannot authenticate itself. */
+bool ciba_poll_message(const struct client *client, const char *url, const char *auth_req_id,
                        struct client_message *message, struct error *error);
 
 /* Whether the answer to it says that the user has not decided yet (§11). slow_down makes *interval

@@ -181,7 +181,7 @@ bool output_write(const char *text, unsigned long size, struct error *error) {
            fail(error, STATUS_IO, "cannot write: %s", strerror(errno));
 }
 
-bool document_write_as_read(const struct document_reader *reader, struct error *error) {
+char *document_as_read(const struct document_reader *reader) {
     const char *from = reader->buffer + reader->last;
     char *line = must_alloc(reader->last_size + 1);
     size_t size = 0;
@@ -196,8 +196,15 @@ bool document_write_as_read(const struct document_reader *reader, struct error *
             continue;
         line[size++] = from[i];
     }
-    line[size++] = '\n';
-    bool good = output_write(line, size, error);
+    line[size] = '\0';
+    return line;
+}
+
+bool document_write_as_read(const struct document_reader *reader, struct error *error) {
+    char *line = document_as_read(reader);
+    size_t size = strlen(line);
+    line[size] = '\n'; /* in the place of its end */
+    bool good = output_write(line, size + 1, error);
     free(line);
     return good;
 }

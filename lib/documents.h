@@ -31,9 +31,11 @@ bool document_reader_fill(struct document_reader *reader, struct error *error);
 /* The line on which the last document or bad document began, from 1. */
 unsigned long document_line(const struct document_reader *reader);
 
-/* Writes the document that document_next gave last, as it was read but without the white space
- * between its parts, as one line. To be called before the next document_next. False and an error
- * with status 74. */
+/* The document that document_next gave last, as it was read but without the white space between its
+ * parts; the caller frees. To be called before the next document_next. */
+char *document_as_read(const struct document_reader *reader);
+
+/* Writes it as one line. False and an error with status 74. */
 bool document_write_as_read(const struct document_reader *reader, struct error *error);
 
 /* Writes a document as one line to stdout. False and an error with status 74. */

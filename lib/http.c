@@ -255,7 +255,10 @@ static void set_limits(struct http *http, CURL *easy) {
 }
 
 static void add_header(struct http_transfer *transfer, const char *name, const char *value) {
-    char *line = must_format("%s%s", name, value);
+    size_t name_size = strlen(name), value_size = strlen(value) + 1;
+    char *line = must_alloc(name_size + value_size);
+    memcpy(line, name, name_size);
+    memcpy(line + name_size, value, value_size);
     struct curl_slist *longer = curl_slist_append(transfer->headers, line);
     if (longer == NULL)
         out_of_memory();

@@ -15,7 +15,13 @@ static void keep_trimmed(char *to, size_t room, const char *from, size_t size) {
         from++, size--;
     while (size > 0 && isspace((unsigned char)from[size - 1]))
         size--;
-    snprintf(to, room, "%.*s", (int)(size < room ? size : room - 1), from);
+    size = size < room ? size : room - 1;
+    memcpy(to, from, size);
+    to[size] = '\0';
+}
+
+static void keep(char *to, size_t room, const char *value) {
+    keep_trimmed(to, room, value, strlen(value));
 }
 
 /* Seconds, or an HTTP date. -1 if it is neither. */
@@ -79,7 +85,7 @@ static void read_should_retry(struct http_answer *answer, const char *value) {
 }
 
 static void read_date(struct http_answer *answer, const char *value) {
-    snprintf(answer->date, sizeof answer->date, "%.39s", value);
+    keep(answer->date, sizeof answer->date, value);
 }
 
 double http_date(const struct http_answer *answer) {
@@ -87,15 +93,15 @@ double http_date(const struct http_answer *answer) {
 }
 
 static void read_request_id(struct http_answer *answer, const char *value) {
-    snprintf(answer->request_id, sizeof answer->request_id, "%.79s", value);
+    keep(answer->request_id, sizeof answer->request_id, value);
 }
 
 static void read_content_type(struct http_answer *answer, const char *value) {
-    snprintf(answer->content_type, sizeof answer->content_type, "%.59s", value);
+    keep(answer->content_type, sizeof answer->content_type, value);
 }
 
 static void read_dpop_nonce(struct http_answer *answer, const char *value) {
-    snprintf(answer->dpop_nonce, sizeof answer->dpop_nonce, "%.299s", value);
+    keep(answer->dpop_nonce, sizeof answer->dpop_nonce, value);
 }
 
 static const struct {
@@ -134,7 +140,8 @@ void http_read_header(struct http_answer *answer, const char *line, size_t size)
     }
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         size_t name = strlen(headers[i].name);
-        if (size > name && strncasecmp(line, headers[i].name, name) == 0) {
+        if (size > name && tolower((unsigned char)line[0]) == headers[i].name[0] &&
+            strncasecmp(line, headers[i].name, name) == 0) {
             keep_trimmed(value, sizeof value, line + name, size - name);
             headers[i].read(answer, value);
         }

@@ -25,7 +25,8 @@ struct poller {
     void *context;
     struct waiting_document *documents;
     size_t document_count;
-    struct heap heap; /* of waits */
+    struct heap heap;           /* of waits */
+    const char *token_endpoint; /* NULL until the issuer is known */
     int discovery_troubles;
 };
 
@@ -182,8 +183,9 @@ static jv add_calls(struct poller *poller, struct waiting_document *waiting, jv 
     return document;
 }
 
-void poller_add(struct poller *poller, jv document) {
+void poller_add(struct poller *poller, jv document, const struct document_reader *reader) {
     struct error error;
+    jv read = jv_copy(document);
     struct waiting_document *waiting = must_alloc(sizeof *waiting);
     waiting->next = poller->documents;
     if (poller->documents != NULL)
@@ -196,8 +198,12 @@ void poller_add(struct poller *poller, jv document) {
         complain(NULL, "%s", error.text);
         waiting->status = error.status;
     }
+    bool same = jv_identical(read, jv_copy(document)) && reader != NULL;
     if (waiting->pending == 0) {
         put_out(poller, waiting, document);
+    } else if (same) {
+        jv_free(document);
+        waiting->text = document_as_read(reader);
     } else {
         waiting_document_write(waiting, document);
     }
@@ -372,12 +378,13 @@ static void discovery_failed(struct poller *poller, const struct error *error) {
  * that a token is not lost because they cannot be had later. */
 static bool issuer_ready(struct poller *poller) {
     struct error error;
-    if (client_discover(poller->client, &error) &&
-        client_endpoint(poller->client, "token_endpoint", &error) != NULL &&
-        client_fetch_keys(poller->client, false, &error)) {
-        poller->discovery_troubles = 0;
+    if (poller->token_endpoint != NULL)
         return true;
-    }
+    if (client_discover(poller->client, &error) &&
+        client_fetch_keys(poller->client, false, &error) &&
+        (poller->token_endpoint = client_endpoint(poller->client, "token_endpoint", &error)) !=
+            NULL)
+        return true;
     discovery_failed(poller, &error);
     return false;
 }
@@ -386,7 +393,8 @@ static bool issuer_ready(struct poller *poller) {
 static void send_poll(struct poller *poller, struct wait *wait) {
     struct client_message message;
     struct error error;
-    if (ciba_poll_message(poller->client, wait->auth_req_id, &message, &error)) {
+    if (ciba_poll_message(poller->client, poller->token_endpoint, wait->auth_req_id, &message,
+                          &error)) {
         http_start(poller->client->http, &message.request, wait);
         poller->under_way++;
         client_message_free(&message);

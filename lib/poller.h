@@ -4,6 +4,7 @@
 #define CIBA_POLLER_H
 
 #include "client.h"
+#include "documents.h"
 #include "record.h"
 
 #include <jv.h>
@@ -29,10 +30,10 @@ struct poller *poller_new(struct client *client, const struct poller_settings *s
                           poller_output output, void *context);
 void poller_free(struct poller *poller);
 
-/* Takes a document. One with nothing to wait for goes out at once. A call that was asked at another
- * issuer than the client's, or is not what the user was asked (record_trusts), is complained of and
- * left as it is. */
-void poller_add(struct poller *poller, jv document);
+/* Takes a document, which the reader has just given, or NULL. One with nothing to wait for goes out
+ * at once. A call that was asked at another issuer than the client's, or is not what the user was
+ * asked (record_trusts), is complained of and left as it is. */
+void poller_add(struct poller *poller, jv document, const struct document_reader *reader);
 
 /* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or
  * for the time `until` (seconds since 1970). Whichever comes first. */

@@ -377,7 +377,8 @@ END
   [ "$(post -H 'Authorization: Bearer wrong' -H 'Content-Type: application/json' -d '{"auth_req_id":"x"}')" == 401 ]
   [ "$(post -H 'Content-Type: application/json' -d '{"auth_req_id":"x"}')" == 401 ]
   [ "$(post)" == 405 ] || [ "$(post)" == 413 ]
-  [ -z "$(find "$keys/spool/new" -type f)" ]
+  # Another test may be expecting one of its own there.
+  no grep -rqF '"auth_req_id":"x"' "$keys/spool/new"
 }
 
 @test "jwt-verify: the provider's access tokens, for the API, and for no other" {
