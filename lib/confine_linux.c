@@ -141,64 +141,20 @@ enum { WHOLE = ~0 };
 #define IF(name, argument, mask, value)                                                            \
     { (uint32_t) SYS_##name, argument, (uint32_t)(mask), (uint32_t)(value) }
 
+/* clang-format off */
+
 /* What every command needs: descriptors that are open, memory, time, its end. */
 static const struct row always[] = {
-    ANY(read),
-    ANY(readv),
-    ANY(pread64),
-    ANY(write),
-    ANY(writev),
-    ANY(close),
-    ANY(lseek),
-    ANY(fstat),
-    ANY(fcntl),
-    ANY(dup),
-    ANY(dup3),
-    ANY(pipe2),
-    ANY(ppoll),
-    ANY(pselect6),
-    ANY(getcwd),
-    ANY(readlinkat),
-    ANY(faccessat),
-    ANY(faccessat2),
-    ANY(statx),
-    ANY(fstatfs),
-    ANY(getdents64),
-    ANY(brk),
-    ANY(munmap),
-    ANY(mremap),
-    ANY(madvise),
-    ANY(mlock),
-    ANY(mlock2),
-    ANY(munlock),
-    ANY(rt_sigaction),
-    ANY(rt_sigprocmask),
-    ANY(rt_sigreturn),
-    ANY(sigaltstack),
-    ANY(restart_syscall),
-    ANY(futex),
-    ANY(set_robust_list),
-    ANY(set_tid_address),
-    ANY(sched_yield),
-    ANY(sched_getaffinity),
-    ANY(getpid),
-    ANY(getppid),
-    ANY(gettid),
-    ANY(getuid),
-    ANY(geteuid),
-    ANY(getgid),
-    ANY(getegid),
-    ANY(getrandom),
-    ANY(uname),
-    ANY(sysinfo),
-    ANY(clock_gettime),
-    ANY(clock_getres),
-    ANY(clock_nanosleep),
-    ANY(nanosleep),
-    ANY(gettimeofday),
-    ANY(setitimer),
-    ANY(exit),
-    ANY(exit_group),
+    ANY(read), ANY(readv), ANY(pread64), ANY(write), ANY(writev), ANY(close), ANY(lseek),
+    ANY(fstat), ANY(fcntl), ANY(dup), ANY(dup3), ANY(pipe2), ANY(ppoll), ANY(pselect6),
+    ANY(getcwd), ANY(readlinkat), ANY(faccessat), ANY(faccessat2), ANY(statx), ANY(fstatfs),
+    ANY(getdents64), ANY(brk), ANY(munmap), ANY(mremap), ANY(madvise), ANY(mlock), ANY(mlock2),
+    ANY(munlock), ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(sigaltstack),
+    ANY(restart_syscall), ANY(futex), ANY(set_robust_list), ANY(set_tid_address),
+    ANY(sched_yield), ANY(sched_getaffinity), ANY(getpid), ANY(getppid), ANY(gettid),
+    ANY(getuid), ANY(geteuid), ANY(getgid), ANY(getegid), ANY(getrandom), ANY(uname),
+    ANY(sysinfo), ANY(clock_gettime), ANY(clock_getres), ANY(clock_nanosleep), ANY(nanosleep),
+    ANY(gettimeofday), ANY(setitimer), ANY(exit), ANY(exit_group),
     IF(prlimit64, 2, WHOLE, 0), /* to be told, not to set */
     IF(prctl, 0, WHOLE, PR_SET_NAME),
     IF(ioctl, 1, WHOLE, TCGETS),
@@ -223,13 +179,7 @@ static const struct row always[] = {
 #endif
 #ifdef SYS_open /* not where Linux came late */
     IF(open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
-    ANY(stat),
-    ANY(lstat),
-    ANY(access),
-    ANY(readlink),
-    ANY(poll),
-    ANY(dup2),
-    ANY(pipe),
+    ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(poll), ANY(dup2), ANY(pipe),
 #endif
 #ifdef SYS_select
     ANY(select),
@@ -246,51 +196,23 @@ static const struct row always[] = {
 #ifdef SYS_mmap2 /* 32 bits */
     IF(mmap2, 2, PROT_EXEC, 0),
     IF(mmap2, 2, PROT_WRITE, 0),
-    ANY(_llseek),
-    ANY(_newselect),
-    ANY(fcntl64),
-    ANY(fstat64),
-    ANY(stat64),
-    ANY(lstat64),
-    ANY(fstatat64),
-    ANY(fstatfs64),
-    ANY(getuid32),
-    ANY(geteuid32),
-    ANY(getgid32),
-    ANY(getegid32),
-    ANY(sigreturn),
-    ANY(ugetrlimit),
-    ANY(clock_gettime64),
-    ANY(clock_getres_time64),
-    ANY(clock_nanosleep_time64),
-    ANY(ppoll_time64),
-    ANY(pselect6_time64),
-    ANY(futex_time64),
+    ANY(_llseek), ANY(_newselect), ANY(fcntl64), ANY(fstat64), ANY(stat64), ANY(lstat64),
+    ANY(fstatat64), ANY(fstatfs64), ANY(getuid32), ANY(geteuid32), ANY(getgid32),
+    ANY(getegid32), ANY(sigreturn), ANY(ugetrlimit), ANY(clock_gettime64),
+    ANY(clock_getres_time64), ANY(clock_nanosleep_time64), ANY(ppoll_time64),
+    ANY(pselect6_time64), ANY(futex_time64),
 #endif
 };
 
 /* For files that are written. */
 static const struct row writing[] = {
-    ANY(openat),
-    ANY(fsync),
-    ANY(ftruncate),
-    ANY(flock),
-    ANY(renameat),
-    ANY(renameat2),
-    ANY(unlinkat),
-    ANY(mkdirat),
-    ANY(utimensat),
-    ANY(inotify_init1),
-    ANY(inotify_add_watch),
+    ANY(openat), ANY(fsync), ANY(ftruncate), ANY(flock), ANY(renameat), ANY(renameat2),
+    ANY(unlinkat), ANY(mkdirat), ANY(utimensat), ANY(inotify_init1), ANY(inotify_add_watch),
 #ifdef SYS_open
-    ANY(open),
-    ANY(rename),
-    ANY(unlink),
-    ANY(mkdir),
+    ANY(open), ANY(rename), ANY(unlink), ANY(mkdir),
 #endif
 #ifdef SYS_mmap2
-    ANY(ftruncate64),
-    ANY(utimensat_time64),
+    ANY(ftruncate64), ANY(utimensat_time64),
 #endif
 };
 
@@ -301,22 +223,9 @@ static const struct row network[] = {
     IF(socket, 0, WHOLE, AF_UNIX),
     IF(socket, 0, WHOLE, AF_NETLINK),
     IF(socketpair, 0, WHOLE, AF_UNIX),
-    ANY(connect),
-    ANY(bind),
-    ANY(getsockname),
-    ANY(getpeername),
-    ANY(setsockopt),
-    ANY(getsockopt),
-    ANY(sendto),
-    ANY(recvfrom),
-    ANY(sendmsg),
-    ANY(recvmsg),
-    ANY(sendmmsg),
-    ANY(recvmmsg),
-    ANY(shutdown),
-    ANY(epoll_create1),
-    ANY(epoll_ctl),
-    ANY(epoll_pwait),
+    ANY(connect), ANY(bind), ANY(getsockname), ANY(getpeername), ANY(setsockopt),
+    ANY(getsockopt), ANY(sendto), ANY(recvfrom), ANY(sendmsg), ANY(recvmsg), ANY(sendmmsg),
+    ANY(recvmmsg), ANY(shutdown), ANY(epoll_create1), ANY(epoll_ctl), ANY(epoll_pwait),
     ANY(eventfd2),
 #ifdef __s390x__
     IF(clone, 1, CLONE_THREAD, CLONE_THREAD),
@@ -327,8 +236,7 @@ static const struct row network[] = {
     ANY(epoll_wait),
 #endif
 #ifdef SYS_send
-    ANY(send),
-    ANY(recv),
+    ANY(send), ANY(recv),
 #endif
 #ifdef SYS_socketcall
     ANY(socketcall), /* its arguments are in memory */
@@ -342,8 +250,7 @@ enum {
 
 /* For copies of this process, which are waited for. */
 static const struct row jobs[] = {
-    ANY(wait4),
-    ANY(waitid),
+    ANY(wait4), ANY(waitid),
 #ifdef __s390x__
     IF(clone, 1, NAMESPACES, 0),
 #else
@@ -365,6 +272,7 @@ static const struct row helper[] = {
     ANY(socketcall),
 #endif
 };
+/* clang-format on */
 
 struct program {
     struct sock_filter *code;

@@ -225,6 +225,17 @@ pending() {
   [ "$(find spool -type f | wc -l)" -eq 1 ]
 }
 
+@test "a spool that is not there is an error of run and list, and is not made: 66" {
+  local action
+  for action in "run spol -- cat" "list spol"; do
+    # shellcheck disable=SC2086 # words
+    run agent-spool $action
+    [ "$status" -eq 66 ]
+    [[ $output == *"spol: No such file or directory; agent-spool add makes it" ]]
+    [ ! -e spol ]
+  done
+}
+
 @test "torture: after a fault at any call of the flow nothing is lost, and nothing is bought twice" {
   local build
   build=$(dirname "$(command -v agent-spool)")

@@ -17,3 +17,14 @@ load helper
     readelf -sW "$binary" | grep -q '_chk@' || no grep -q 'Symbol table' <(readelf -sW "$binary")
   done
 }
+
+@test "on x86-64 every function that can be jumped to begins with endbr64" {
+  [ -z "${ASAN_OPTIONS:-}" ] || skip "a build for finding faults"
+  [ "$(uname -m)" = x86_64 ] || skip "another machine"
+  command -v objdump > /dev/null || skip "objdump is not installed"
+  binary=$(type -P ciba-poll)
+  readelf -sW "$binary" | grep -q ' main$' || skip "it has lost its symbols"
+  for function in main options_parse http_start out_of_memory; do
+    objdump -d --no-show-raw-insn --disassemble="$function" "$binary" | grep -A 1 "<$function>:" | grep -q endbr64
+  done
+}
