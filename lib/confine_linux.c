@@ -279,7 +279,7 @@ struct program {
     size_t size;
 };
 
-enum { INSTRUCTIONS_A_ROW = 6, INSTRUCTIONS_AROUND = 5 };
+enum { INSTRUCTIONS_A_ROW = 6, INSTRUCTIONS_AROUND = 5, ROWS_A_BLOCK = 8 };
 
 static void put(struct program *program, uint16_t code, uint8_t yes, uint8_t no, uint32_t value) {
     program->code[program->size++] = (struct sock_filter){code, yes, no, value};
@@ -298,24 +298,39 @@ static size_t offset_of_argument(uint32_t argument) {
     return offsetof(struct seccomp_data, args) + argument * sizeof(uint32_t);
 }
 
-/* The number of the call is loaded before each row, and after it. */
+static void put_row(struct program *program, const struct row *row) {
+    if (row->mask == 0) {
+        put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, row->call);
+    } else {
+        put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, row->call);
+        load(program, offset_of_argument(row->argument));
+        put(program, BPF_ALU | BPF_AND | BPF_K, 0, 0, row->mask);
+        put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, row->value);
+    }
+    put(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+    if (row->mask != 0)
+        load(program, offsetof(struct seccomp_data, nr));
+}
+
+/* The number of the call is loaded before each row, and after it. Blocks of rows are passed over
+ * where the number is beyond theirs: the kernel goes through the filter for every call that there
+ * is when it is installed, and for some whenever they are made. */
 static void put_rows(struct program *program, const struct row *rows, size_t count) {
-    for (const struct row *row = rows; row < rows + count; row++) {
-        if (row->mask == 0) {
-            put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, row->call);
-        } else {
-            put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, row->call);
-            load(program, offset_of_argument(row->argument));
-            put(program, BPF_ALU | BPF_AND | BPF_K, 0, 0, row->mask);
-            put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, row->value);
-        }
-        put(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
-        if (row->mask != 0)
-            load(program, offsetof(struct seccomp_data, nr));
+    for (size_t from = 0; from < count; from += ROWS_A_BLOCK) {
+        size_t to = from + ROWS_A_BLOCK < count ? from + ROWS_A_BLOCK : count;
+        struct sock_filter *skip = &program->code[program->size];
+        put(program, BPF_JMP | BPF_JGT | BPF_K, 0, 0, rows[to - 1].call);
+        size_t start = program->size;
+        for (size_t i = from; i < to; i++)
+            put_row(program, &rows[i]);
+        skip->jt = (uint8_t)(program->size - start);
     }
 }
 
-#define PUT_ROWS(program, rows) put_rows(program, rows, sizeof(rows) / sizeof *(rows))
+static int compare_rows(const void *one, const void *other) {
+    uint32_t a = ((const struct row *)one)->call, b = ((const struct row *)other)->call;
+    return (a > b) - (a < b);
+}
 
 /* A call of another architecture's numbers is the end of the process. */
 static void put_check_of_architecture(struct program *program) {
@@ -325,31 +340,41 @@ static void put_check_of_architecture(struct program *program) {
     load(program, offsetof(struct seccomp_data, nr));
 }
 
+#define ADD_ROWS(to, count, from)                                                                  \
+    do {                                                                                           \
+        memcpy((to) + (count), from, sizeof(from));                                                \
+        (count) += sizeof(from) / sizeof *(from);                                                  \
+    } while (0)
+
 bool linux_seccomp(const struct confinement *needs) {
     if (ARCHITECTURE == 0)
         return true;
     /* A signal to itself is how a process aborts. */
     const struct row own[] = {IF(tgkill, 0, WHOLE, getpid())};
-    size_t rows = (sizeof always + sizeof writing + sizeof network + sizeof jobs + sizeof helper +
-                   sizeof own) /
-                  sizeof(struct row);
-    struct program program = {.code = must_alloc((INSTRUCTIONS_A_ROW * rows + INSTRUCTIONS_AROUND) *
-                                                 sizeof *program.code)};
-    put_check_of_architecture(&program);
-    PUT_ROWS(&program, always);
-    PUT_ROWS(&program, own);
+    struct row *rows = must_alloc(sizeof always + sizeof writing + sizeof network + sizeof jobs +
+                                  sizeof helper + sizeof own);
+    size_t count = 0;
+    ADD_ROWS(rows, count, always);
+    ADD_ROWS(rows, count, own);
     if (needs->writes[0] != NULL)
-        PUT_ROWS(&program, writing);
+        ADD_ROWS(rows, count, writing);
     if (needs->network)
-        PUT_ROWS(&program, network);
+        ADD_ROWS(rows, count, network);
     if (needs->jobs)
-        PUT_ROWS(&program, jobs);
+        ADD_ROWS(rows, count, jobs);
     if (needs->helper)
-        PUT_ROWS(&program, helper);
+        ADD_ROWS(rows, count, helper);
+    qsort(rows, count, sizeof *rows, compare_rows);
+    struct program program = {
+        .code = must_alloc(((INSTRUCTIONS_A_ROW + 1) * count + ROWS_A_BLOCK + INSTRUCTIONS_AROUND) *
+                           sizeof *program.code)};
+    put_check_of_architecture(&program);
+    put_rows(&program, rows, count);
     put(&program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
     struct sock_fprog filter = {(unsigned short)program.size, program.code};
     bool good = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0 || is_absent(errno);
     free(program.code);
+    free(rows);
     return good;
 }
 
