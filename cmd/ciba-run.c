@@ -5,8 +5,8 @@
 #include "config.h"
 #include "confine.h"
 #include "digest.h"
-#include "durable.h"
 #include "executor.h"
+#include "frame.h"
 #include "json.h"
 #include "live_line.h"
 #include "options.h"
@@ -33,8 +33,6 @@ static struct {
     struct record_settings record;
     struct confinement needs;
 } given;
-
-enum { ANSWER_LIMIT = 1 << 20 /* bytes; a token is a few KiB */ };
 
 static const struct option_spec options[] = {
     {'u', "user", "USER", OPTION_TEXT, &given.user, "who is asked (the provider's sub)"},
@@ -143,16 +141,15 @@ static jv ask(struct client *client, struct record *record, char **argv, int *st
 
 /* The asking is a process of its own, which reads what servers say and is confined; the one that
  * was started has no secret, waits for it, and becomes the command. What the one tells the other:
- * the type of the token in a byte, and the token. */
-enum { PLAIN_TOKEN = 't', DPOP_TOKEN = 'd' };
+ * the token, in a frame of its type. */
+enum { PLAIN_TOKEN, DPOP_TOKEN };
 
 static bool tell(int answer, jv call, struct error *error) {
     jv token = json_get(call, "token");
     const char *text = json_string(token, "access_token");
-    char kind = executor_token_is_dpop(call) ? DPOP_TOKEN : PLAIN_TOKEN;
-    bool good =
-        durable_write_all(answer, &kind, 1) &&
-        durable_write_all(answer, text != NULL ? text : "", text != NULL ? strlen(text) : 0);
+    text = text != NULL ? text : "";
+    bool good = frame_write(answer, text, strlen(text),
+                            executor_token_is_dpop(call) ? DPOP_TOKEN : PLAIN_TOKEN);
     jv_free(token);
     return good || fail(error, STATUS_INTERNAL, "the approval was not taken: %s", strerror(errno));
 }
@@ -218,23 +215,18 @@ static int become(char **argv, const char *token, bool is_dpop) {
     return problem == ENOENT ? 127 : 126;
 }
 
-/* Reads what the asking process tells until its end, and how it ended. *answer is the caller's to
- * free. */
-static int hear(pid_t asking, int from, char **answer) {
-    size_t size = 0;
-    ssize_t got;
+/* What the asking process tells, and how it ended. *token is the caller's to free. */
+static int hear(pid_t asking, int from, char **token, int *kind) {
+    size_t size;
     int status;
-    *answer = must_alloc(ANSWER_LIMIT + 1);
-    while (size < ANSWER_LIMIT && (got = read(from, *answer + size, ANSWER_LIMIT - size)) != 0 &&
-           (got > 0 || errno == EINTR))
-        size += got > 0 ? (size_t)got : 0;
-    (*answer)[size] = '\0';
+    *token = frame_read(from, &size, kind);
     while (waitpid(asking, &status, 0) < 0)
         if (errno != EINTR)
             return STATUS_INTERNAL;
     if (!WIFEXITED(status))
         return 128 + WTERMSIG(status);
-    return WEXITSTATUS(status) == STATUS_DONE && size == 0 ? STATUS_INTERNAL : WEXITSTATUS(status);
+    return WEXITSTATUS(status) == STATUS_DONE && *token == NULL ? STATUS_INTERNAL
+                                                                : WEXITSTATUS(status);
 }
 
 int main(int argc, char **argv) {
@@ -256,11 +248,11 @@ int main(int argc, char **argv) {
     }
     close(ends[1]);
     process_forget_secrets();
-    char *answer;
-    int status = hear(asking, ends[0], &answer);
+    char *token;
+    int kind, status = hear(asking, ends[0], &token, &kind);
     close(ends[0]);
     if (status == STATUS_DONE)
-        status = become(argv + first, answer + 1, answer[0] == DPOP_TOKEN);
-    free(answer);
+        status = become(argv + first, token, kind == DPOP_TOKEN);
+    free(token);
     return status;
 }

@@ -150,7 +150,7 @@ static char *random_secret(const char *prefix) {
 static bool prepare(bool terminal, struct error *error) {
     if (!choose_mode(terminal, error) || !read_faults(error) || !read_client_key(error))
         return false;
-    if (given.notify != NULL && !http_url_allowed(NULL, given.notify, error))
+    if (given.notify != NULL && !http_url_allowed(given.notify, error))
         return false;
     sandbox.notify_url = given.notify;
     sandbox.used_assertions = jv_object();

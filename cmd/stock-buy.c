@@ -309,7 +309,7 @@ static bool configure(struct job *job, struct error *error) {
         return false;
     job->http = http_new(&given.issuer.http, config_get(NULL, "SSL_CERT_FILE", NULL),
                          config_get(NULL, "SSL_CERT_DIR", NULL));
-    return http_url_allowed(NULL, job->url, error);
+    return http_url_allowed(job->url, error);
 }
 
 static bool drop_rights(const struct job *job, struct error *error) {

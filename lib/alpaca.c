@@ -25,7 +25,7 @@ bool alpaca_configure(struct alpaca *alpaca, bool live, struct error *error) {
     if (alpaca->key_id == NULL || alpaca->secret_key == NULL)
         return fail(error, STATUS_CONFIG,
                     "no broker's keys: set APCA_API_KEY_ID and APCA_API_SECRET_KEY");
-    return http_url_allowed(NULL, alpaca->base_url, error);
+    return http_url_allowed(alpaca->base_url, error);
 }
 
 /* One request to the path; `body` NULL for a GET. The answer's JSON is the caller's. */

@@ -54,7 +54,7 @@ bool chat_configure(struct chat_settings *settings, const char *api_name, const 
         const char *version = config_get(NULL, api->version_name, NULL);
         settings->version = version != NULL ? version : api->default_version;
     }
-    return http_url_allowed(NULL, settings->base_url, error);
+    return http_url_allowed(settings->base_url, error);
 }
 
 char *chat_key_header(const struct chat_settings *settings) {

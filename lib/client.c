@@ -30,7 +30,7 @@ bool client_configure_issuer(struct client *client, const struct client_settings
     if (client->issuer == NULL)
         return fail(error, STATUS_CONFIG,
                     "no issuer: set CIBA_ISSUER or AUTH0_DOMAIN, or --issuer");
-    if (!http_url_allowed(NULL, client->issuer, error))
+    if (!http_url_allowed(client->issuer, error))
         return false;
     struct http_settings http = settings->http;
     if (settings->key_password_file != NULL &&
@@ -147,7 +147,7 @@ const char *client_endpoint(const struct client *client, const char *name, struc
              client->issuer, name);
         return NULL;
     }
-    return http_url_allowed(client->http, url, error) ? url : NULL;
+    return http_url_allowed(url, error) ? url : NULL;
 }
 
 bool client_fetch_keys(struct client *client, bool again, struct error *error) {

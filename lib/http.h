@@ -123,8 +123,7 @@ bool http_finished(struct http *http, void **owner, struct http_answer *answer);
 void *http_abandon(struct http *http);
 
 /* Whether the URL is one that would be asked: https, or http to localhost, 127.0.0.0/8 or [::1];
- * with a host, without user and password. False and an error with status 78. `http` remembers what
- * it was asked last; NULL where there is none yet. */
-bool http_url_allowed(struct http *http, const char *url, struct error *error);
+ * with a host, without user and password. False and an error with status 78. */
+bool http_url_allowed(const char *url, struct error *error);
 
 #endif
