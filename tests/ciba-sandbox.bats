@@ -169,6 +169,22 @@ END
   [ "$(orders)" == '[{"ticker":"A","qty":1},{"ticker":"A","qty":1},{"ticker":"GOOGL","qty":3}]' ]
 }
 
+@test "the model believes that it was done when the result is OK, however that is written, and else not" {
+  sandbox
+  told() {
+    jq -n --arg content "$1" '{model: "sandbox-model", messages: [{role: "user", content: "Buy 3 stocks of Google"},
+      {role: "assistant", tool_calls: [{id: "c", type: "function", function: {name: "buy", arguments: "{\"ticker\":\"GOOGL\",\"qty\":3}"}}]},
+      {role: "tool", tool_call_id: "c", content: $content}]}' |
+      curl -s -H "Authorization: Bearer $OPENAI_API_KEY" -d @- "$OPENAI_BASE_URL/chat/completions" | jq -r '.choices[0].message.content'
+  }
+  for good in 'OK' '"OK"' '{"status":"OK"}'; do
+    [ "$(told "$good")" == "I bought 3 shares of GOOGL for you." ]
+  done
+  for bad in '' 'Unauthorized' '"Unauthorized"' '{"status":"denied"}' '["OK"]'; do
+    [ "$(told "$bad")" == "I did not buy 3 shares of GOOGL. $bad" ]
+  done
+}
+
 @test "only JSON decides, and only from its own address" {
   sandbox --approve ask
   ciba-authorize -n -m Hello > /dev/null

@@ -127,13 +127,14 @@ static char *what_was_asked(jv tool_calls, const char *id) {
     return what;
 }
 
-/* Whether a tool's result says that it was done. */
+/* Whether a tool's result says that it was done: OK, by itself, as a JSON string, which is what
+ * some SDKs make of it, or as the status. */
 static bool was_done(const char *content) {
     struct error ignored;
     jv result;
     bool good = strcmp(content, "OK") == 0;
     if (json_parse(content, strlen(content), &result, &ignored))
-        good = json_is(result, "status", "OK");
+        good = json_is(result, "status", "OK") || jv_equal(jv_copy(result), jv_string("OK"));
     jv_free(result);
     return good;
 }
