@@ -76,9 +76,9 @@ $(BUILD)/ciba-sandbox: $(BUILD)/cmd/ciba-sandbox.o $(SANDBOX) $(BUILD)/lib/libci
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HTTPD_LIBS) $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 
 # Without the library, which has the whole process wipe what it frees.
-$(BUILD)/tests/bare-polls: tests/helpers/bare-polls.c
+$(BUILD)/tests/bare-%: tests/helpers/bare-%.c
 	@mkdir -p $(@D)
-	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CURL_LIBS)
+	$(CC) $(FEATURES) $(INCLUDES) $(WARNINGS) $(HARDENING) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CURL_LIBS) $(CRYPTO_LIBS)
 
 $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 	@mkdir -p $(@D)
@@ -183,16 +183,15 @@ coverage: asan
 valgrind: all $(HELPERS)
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" UNDER_VALGRIND=1 $(BATS) tests/flow.bats
 
-# Fully static commands, with a slim libcurl and libjq of their own (lib/static), and what release tarballs carry:
+# Fully static commands, with a slim libcurl, OpenSSL and libjq of their own (lib/static), and what release tarballs carry:
 # dist/ciba-tools-VERSION-ARCH.tar.gz, the same bytes from the same source.
 STATIC = $(BUILD)/static
-APT_STATIC = libnghttp2-dev zlib1g-dev autoconf automake libtool bison flex dpkg-dev xz-utils
+APT_STATIC = libnghttp2-dev autoconf automake libtool bison flex dpkg-dev xz-utils
 STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
 STATIC_LINK = -static-pie
 STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
-	CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto \
-	JQ_LIBS='$(STATIC)/libs/lib/libjq.a $(STATIC)/libs/lib/libonig.a -L$(STATIC)/libs/lib' \
-	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DWRAPPED' \
+	CURL_LIBS='-L$(STATIC)/libs/lib -l:libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto JQ_LIBS='-l:libjq.a -l:libonig.a' \
+	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DSTATIC' \
 	LDFLAGS='$(STATIC_LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
 
 deps-static:
@@ -202,9 +201,9 @@ deps-static:
 libraries-static:
 	lib/static/build $(BUILD)/static/libs
 libraries-msan:
-	CC=clang STATIC_LIBRARIES='oniguruma jq' STATIC_CFLAGS='-g -fsanitize=memory -U_FORTIFY_SOURCE' lib/static/build $(MSAN)/libs
+	CC=clang STATIC_LIBRARIES='libonig jq' STATIC_CFLAGS='-g -fsanitize=memory -U_FORTIFY_SOURCE' lib/static/build $(MSAN)/libs
 libraries-%:
-	lib/static/build $(BUILD)/$*/libs $(HOST_$*) $*
+	STATIC_LIBRARIES='$(LIBRARIES_$*)' lib/static/build $(BUILD)/$*/libs $(HOST_$*) $*
 libraries: deps-static
 	@$(call apt_install,$(foreach other,i386 s390x,gcc-$(HOST_$(other)) libc6-dev-$(other)-cross))
 	@$(PARALLEL_MAKE) libraries-static libraries-msan libraries-i386 libraries-s390x
@@ -223,6 +222,9 @@ test-static: static
 HOST_arm64 = aarch64-linux-gnu
 HOST_i386 = i686-linux-gnu
 HOST_s390x = s390x-linux-gnu
+# Where nothing is released from, OpenSSL is the distribution's.
+LIBRARIES_i386 = libonig jq curl
+LIBRARIES_s390x = $(LIBRARIES_i386)
 static-%: STATIC = $(BUILD)/$*
 static-i386 static-s390x: STATIC_LINK = -static
 static-%: deps-static
@@ -299,7 +301,11 @@ msan: deps-static libraries-msan
 assurance:
 	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS)' LOGS=$(BUILD)/assurance tests/assurance
 
-bench: all static $(HELPERS)
+%/node_modules: %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund
+
+bench: all static $(HELPERS) tests/peers/node_modules tests/bench/quickstart/node_modules
+	@$(STATIC_MAKE) LDFLAGS='$(STATIC_LINK) -Wl,--gc-sections' $(STATIC)/tests/bare-flow $(STATIC)/tests/bare-polls
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
 INSTALL_NEEDS = all

@@ -3,6 +3,7 @@
 #include "utf8.h"
 
 #include <jv.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +44,22 @@ static void no_core_dump(void) {
 #endif
 }
 
+/* Without what OpenSSL does at an exit, which is to free, piece by piece, what ends with the
+ * process. Its file of settings is the distribution's, as the library is; who is linked statically
+ * reads only the one that is named. */
+static void start_openssl(void) {
+    uint64_t without = OPENSSL_INIT_NO_ATEXIT;
+#ifdef STATIC
+    if (getenv("OPENSSL_CONF") == NULL)
+        without |= OPENSSL_INIT_NO_LOAD_CONFIG;
+#endif
+    OPENSSL_init_crypto(without, NULL);
+}
+
 void program_start(const char *program) {
     name = program;
     no_core_dump();
+    start_openssl();
     jv_nomem_handler(out_of_memory_in, NULL); /* it would abort */
 }
 

@@ -3,7 +3,7 @@
  * and none of them wipes. What cannot be had ends the process with status 70: libcurl, OpenSSL and
  * libjq without memory wait for ever, take a good signature for a bad one, or crash. There is no
  * header: this takes the place of the C library's functions where glibc is at hand, or, linked
- * statically, by the linker's --wrap (WRAPPED). Elsewhere, and under sanitizers, none of it. */
+ * statically, by the linker's --wrap (STATIC). Elsewhere, and under sanitizers, none of it. */
 #include "error.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
-#ifdef WRAPPED
+#ifdef STATIC
 #define malloc __wrap_malloc
 #define calloc __wrap_calloc
 #define realloc __wrap_realloc
