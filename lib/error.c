@@ -48,7 +48,10 @@ static void no_core_dump(void) {
  * process. Its file of settings is the distribution's, as the library is; who is linked statically
  * reads only the one that is named. */
 static void start_openssl(void) {
-    uint64_t without = OPENSSL_INIT_NO_ATEXIT;
+    uint64_t without = 0;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED) /* which would call it a leak */
+    without |= OPENSSL_INIT_NO_ATEXIT;
+#endif
 #ifdef STATIC
     if (getenv("OPENSSL_CONF") == NULL)
         without |= OPENSSL_INIT_NO_LOAD_CONFIG;

@@ -116,10 +116,10 @@ no() {
   ! "$@"
 }
 
-# Awaits a condition, ten seconds at most.
+# Awaits a condition, half a minute at most.
 await() {
   local i
-  for ((i = 0; i < 500; i++)); do
+  for ((i = 0; i < 1500; i++)); do
     "$@" && return 0
     read -rt 0.02 <> <(:) || true
   done
