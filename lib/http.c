@@ -75,6 +75,8 @@ void http_needs(const struct http *http, struct confinement *needs) {
     needs->network = true;
     confine_add(needs->reads, http->ca_file);
     confine_add(needs->reads, http->ca_dir);
+    confine_add(needs->reads, getenv("OPENSSL_CONF"));
+    confine_add(needs->reads, getenv("OPENSSL_MODULES"));
     confine_add(needs->reads, http->settings.crlfile);
     confine_add(needs->reads, http->settings.cert);
     confine_add(needs->reads, http->settings.key);

@@ -184,6 +184,25 @@ certificate() {
   [[ $stderr == *"its metadata has no backchannel_authentication_endpoint"* ]]
 }
 
+@test "TLS: what an openssl.cnf says holds, where OPENSSL_CONF names it" {
+  authority
+  certificate good
+  openssl s_server -accept 127.0.0.1:0 -cert good.pem -key good.key -groups P-256 -WWW > accept 2>&1 < /dev/null &
+  started+=($!)
+  await grep -q '^ACCEPT.*:[0-9]' accept || skip "this openssl does not say its port"
+  port=$(sed -n 's/^ACCEPT.*:\([0-9]*\).*/\1/p' accept)
+  export CIBA_ISSUER=https://localhost:$port/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+  for group in P-256 P-384; do
+    printf '%s\n' 'openssl_conf = all' '[all]' 'ssl_conf = tls' '[tls]' 'system_default = groups' '[groups]' "Groups = $group" > "$group.cnf"
+  done
+  OPENSSL_CONF=$PWD/P-256.cnf run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
+  [[ $stderr != *handshake* ]]
+  OPENSSL_CONF=$PWD/P-384.cnf run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
+  echo "$stderr"
+  [ "$status" -eq 69 ]
+  [[ $stderr == *handshake* ]]
+}
+
 @test "a hashed CA directory is used where there is one, not the bundle" {
   compgen -G '/etc/ssl/certs/????????.0' > /dev/null || skip "this system has no hashed directory"
   command -v strace > /dev/null || skip "strace is not installed"
