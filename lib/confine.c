@@ -47,7 +47,7 @@ static bool drop(const struct confinement *needs) {
     return good && pledge(promises, "") == 0;
 }
 
-#elif defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+#elif defined(__linux__) && !defined(SANITIZED)
 
 static bool drop(const struct confinement *needs) {
     return linux_no_new_privileges() && linux_landlock(needs) && linux_seccomp(needs);

@@ -38,7 +38,7 @@ bool fail(struct error *error, int status, const char *format, ...) {
 }
 
 static void no_core_dump(void) {
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+#if defined(__linux__) && !defined(SANITIZED)
     /* Not RLIMIT_CORE: that would be inherited by the programs that a command starts. */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
@@ -49,7 +49,7 @@ static void no_core_dump(void) {
  * reads only the one that is named. */
 static void start_openssl(void) {
     uint64_t without = 0;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED) /* which would call it a leak */
+#ifndef SANITIZED /* which would call it a leak */
     without |= OPENSSL_INIT_NO_ATEXIT;
 #endif
 #ifdef STATIC

@@ -4,6 +4,11 @@
 
 #include <stdbool.h>
 
+/* A build for finding faults; gcc says so of itself, clang is told by -D. */
+#if defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+#define SANITIZED
+#endif
+
 /* The exit statuses of every command: 0, 1, and those of sysexits(3). */
 enum {
     STATUS_DONE = 0,

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+#if defined(__GLIBC__) && !defined(SANITIZED)
 
 #include <malloc.h>
 #include <string.h>

@@ -167,15 +167,20 @@ certificate() {
   [ "$status" -eq 78 ] || [ "$status" -eq 66 ]
 }
 
-@test "TLS: a server that is not ours (openssl s_server) is talked to" {
+# openssl's own server, in www, as the issuer: openssl_server OPTION...
+openssl_server() {
   authority
   certificate good
   mkdir -p www/.well-known
-  (cd www && exec openssl s_server -accept 127.0.0.1:0 -cert ../good.pem -key ../good.key -HTTP > ../accept 2>&1 < /dev/null) &
+  (cd www && exec openssl s_server -accept 127.0.0.1:0 -cert ../good.pem -key ../good.key "$@" > ../accept 2>&1 < /dev/null) &
   started+=($!)
   await grep -q '^ACCEPT.*:[0-9]' accept || skip "this openssl does not say its port"
   port=$(sed -n 's/^ACCEPT.*:\([0-9]*\).*/\1/p' accept)
   export CIBA_ISSUER=https://localhost:$port/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+}
+
+@test "TLS: a server that is not ours (openssl s_server) is talked to" {
+  openssl_server -HTTP
   body="{\"issuer\":\"$CIBA_ISSUER\"}"
   printf 'HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s' "${#body}" "$body" > www/.well-known/openid-configuration
   run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
@@ -185,13 +190,7 @@ certificate() {
 }
 
 @test "TLS: what an openssl.cnf says holds, where OPENSSL_CONF names it" {
-  authority
-  certificate good
-  openssl s_server -accept 127.0.0.1:0 -cert good.pem -key good.key -groups P-256 -WWW > accept 2>&1 < /dev/null &
-  started+=($!)
-  await grep -q '^ACCEPT.*:[0-9]' accept || skip "this openssl does not say its port"
-  port=$(sed -n 's/^ACCEPT.*:\([0-9]*\).*/\1/p' accept)
-  export CIBA_ISSUER=https://localhost:$port/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+  openssl_server -WWW -groups P-256
   for group in P-256 P-384; do
     printf '%s\n' 'openssl_conf = all' '[all]' 'ssl_conf = tls' '[tls]' 'system_default = groups' '[groups]' "Groups = $group" > "$group.cnf"
   done
