@@ -53,10 +53,11 @@ ciba-authorize -n -m 'Deploy release 42' | ciba-poll -q; echo "status $?"
 END
   for answer in y:0 n:1; do
     mkfifo "keys-$answer"
+    rm -f shown # what the last one was shown is no answer to this one
     script -qec "ciba-sandbox --interval 1 -- sh ask.sh" screen < "keys-$answer" > shown &
     started+=($!)
     exec 6> "keys-$answer"
-    await grep -q 'Approve?' shown
+    await grep -qs 'Approve?' shown
     grep -q 'Deploy release 42' shown
     echo maybe >&6
     await grep -q 'type y or n' shown
