@@ -98,7 +98,7 @@ sandbox_with() {
     ({issuer: $i, backchannel_authentication_endpoint: ($i + "bc-authorize"), token_endpoint: ($i + "oauth/token"),
       jwks_uri: ($i + ".well-known/jwks.json")} + {($e): $r})}]' > faults
   await bash -c "! curl -s $issuer > /dev/null"
-  sandbox --port "$port" --faults faults
+  await sandbox --port "$port" --faults faults # another test may have the port for a moment
   export CIBA_CLIENT_SECRET=$secret
 }
 
