@@ -98,7 +98,6 @@ static bool choose_mode(bool terminal, struct error *error) {
 }
 
 static bool read_faults(struct error *error) {
-    struct error why;
     unsigned long size;
     sandbox.faults = jv_array();
     if (given.faults == NULL)
@@ -106,16 +105,9 @@ static bool read_faults(struct error *error) {
     char *text = config_read_file(given.faults, 1 << 20, &size, error);
     if (text == NULL)
         return false;
-    jv faults;
-    bool good = json_parse(text, size, &faults, &why);
+    bool good = faults_set(&sandbox, text, size);
     free(text);
-    if (!good || jv_get_kind(faults) != JV_KIND_ARRAY) {
-        jv_free(faults);
-        return fail(error, STATUS_INPUT, "%s: is not a JSON array of faults", given.faults);
-    }
-    jv_free(sandbox.faults);
-    sandbox.faults = faults;
-    return true;
+    return good || fail(error, STATUS_INPUT, "%s: is not a JSON array of faults", given.faults);
 }
 
 /* The public half of --client-key, as the client's JWKS. */

@@ -115,11 +115,7 @@ END
   [ "$(requests /bc-authorize .form.binding_message | tail -n 1)" == '"Why?"' ]
   # Keycloak's endpoint, here at a server that answers the metadata alone.
   jq -n --arg i "$CIBA_ISSUER" '[{path:"/.well-known/openid-configuration",
-    body:{issuer:$i,backchannel_authentication_endpoint:($i+"protocol/openid-connect/ext/ciba/auth"),token_endpoint:($i+"t")}}] | . + .' > faults
-  port=${CIBA_ISSUER%/}; port=${port##*:}
-  kill "$CIBA_SANDBOX_PID"
-  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
-  sandbox --port "$port" --faults faults
+    body:{issuer:$i,backchannel_authentication_endpoint:($i+"protocol/openid-connect/ext/ciba/auth"),token_endpoint:($i+"t")}}] | . + .' | spoil
   run --separate-stderr ciba-authorize -n -m 'Two words'
   [ "$status" -eq 65 ]
   [[ $stderr == *"has ' ', and Keycloak takes"* ]]
@@ -186,11 +182,7 @@ END
   # A provider whose metadata point to a server that keeps what it is sent.
   sandbox
   jq -n --arg i "$CIBA_ISSUER" -f meta.jq > metadata
-  jq -n --slurpfile m metadata '[{path:"/.well-known/openid-configuration",body:$m[0]},{path:"/bc",body:{}}]' > faults
-  port=${CIBA_ISSUER%/}; port=${port##*:}
-  kill "$CIBA_SANDBOX_PID"
-  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
-  sandbox --port "$port" --faults faults
+  jq -n --slurpfile m metadata '[{path:"/.well-known/openid-configuration",body:$m[0]},{path:"/bc",body:{}}]' | spoil
   CIBA_CLIENT_ID='a b:c' CIBA_CLIENT_SECRET='ü%' run ciba-authorize -v -n -m Hello
   [ "$(requests /bc .authorization)" == '"Basic"' ]
 }
@@ -304,11 +296,7 @@ END
     [ -z "$output" ]
   done
   sandbox
-  jq -n --arg i "$CIBA_ISSUER" '[{path:"/.well-known/openid-configuration",body:{issuer:$i,backchannel_authentication_endpoint:"http://example.com/bc"}}]' > faults
-  port=${CIBA_ISSUER%/}; port=${port##*:}
-  kill "$CIBA_SANDBOX_PID"
-  await bash -c "! curl -s $CIBA_ISSUER > /dev/null"
-  sandbox --port "$port" --faults faults
+  jq -n --arg i "$CIBA_ISSUER" '[{path:"/.well-known/openid-configuration",body:{issuer:$i,backchannel_authentication_endpoint:"http://example.com/bc"}}]' | spoil
   run ciba-authorize -n -m Hello
   [ "$status" -eq 78 ]
   [[ $output == *"only https is used"* ]]

@@ -199,6 +199,19 @@ END
   [ "$status" -ne 0 ]
 }
 
+@test "faults can be changed while it runs, by JSON alone; what is none changes nothing" {
+  echo '[{"path":"/portfolio","status":418,"times":9}]' > faults
+  sandbox --faults faults
+  [ "$(post -G "${CIBA_SANDBOX_URL}portfolio")" == 418 ]
+  [ "$(post -d '[]' "${CIBA_SANDBOX_URL}faults")" == 415 ]
+  no spoil <<< '{}'
+  no spoil <<< '[] []'
+  [ "$(post -G "${CIBA_SANDBOX_URL}portfolio")" == 418 ]
+  spoil <<< '[{"path":"/portfolio","body":"a <b>text</b>"}]'
+  [ "$(curl -s "${CIBA_SANDBOX_URL}portfolio")" == 'a <b>text</b>' ]
+  [ "$(post -G "${CIBA_SANDBOX_URL}portfolio")" == 200 ]
+}
+
 @test "many requests at once are answered" {
   sandbox
   seq 200 | xargs -P 50 -I{} curl -sf -o /dev/null "${CIBA_ISSUER}jwks"

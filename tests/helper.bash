@@ -56,6 +56,11 @@ raw_server() {
   raw=http://127.0.0.1:$port
 }
 
+# The faults of the sandbox from now on, from stdin.
+spoil() {
+  curl -sf -H 'Content-Type: application/json' --data-binary @- "${CIBA_SANDBOX_URL}faults" > /dev/null
+}
+
 # The requests that reached a path of the sandbox: requests PATH [JQ]
 requests() {
   jq -c --arg path "$1" "select(.path == \$path) | ${2:-.}" requests

@@ -1,4 +1,4 @@
-/* Scripted faults, from the JSON array of --faults. Each is an object:
+/* Scripted faults, from the JSON array of --faults or POST /faults. Each is an object:
  *
  *   path     which requests, "/oauth/token"
  *   skip     leave this many of them alone first (0)
@@ -15,6 +15,26 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+bool faults_set(struct sandbox *sandbox, const char *text, size_t size) {
+    struct error why;
+    jv faults = jv_invalid();
+    if (!json_parse(text, size, &faults, &why) || jv_get_kind(faults) != JV_KIND_ARRAY) {
+        jv_free(faults);
+        return false;
+    }
+    jv_free(sandbox->faults);
+    sandbox->faults = faults;
+    return true;
+}
+
+void faults_post(struct sandbox *sandbox, const struct sandbox_request *request,
+                 struct sandbox_reply *reply) {
+    if (!says_json(request) || !faults_set(sandbox, request->body, request->size))
+        reply_error(reply, 415, "invalid_request", "faults are a JSON array");
+    else
+        reply_json(reply, 200, jv_copy(sandbox->faults));
+}
 
 static double number_or(jv object, const char *key, double otherwise) {
     double number;
@@ -33,7 +53,8 @@ static void apply(jv fault, struct sandbox_reply *reply) {
     reply_json(reply, (int)number_or(fault, "status", 200),
                jv_is_valid(body) ? jv_copy(body) : jv_object());
     if (jv_get_kind(body) == JV_KIND_STRING) {
-        /* The text is the array of faults', which lives as long as the sandbox. */
+        /* The text is the array of faults', which lives until others are set: by a later request.
+         */
         reply->text = jv_string_value(body);
         reply->text_size = (size_t)jv_string_length_bytes(jv_copy(body));
         const char *type = json_string(fault, "type");

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 extern const unsigned char phone_page[];
 extern const unsigned long phone_page_size;
@@ -61,9 +60,7 @@ void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request
                   struct sandbox_reply *reply) {
     struct error error;
     jv body = jv_invalid();
-    if (request->content_type == NULL ||
-        strncasecmp(request->content_type, "application/json", 16) != 0 ||
-        !json_parse(request->body, request->size, &body, &error)) {
+    if (!says_json(request) || !json_parse(request->body, request->size, &body, &error)) {
         reply_error(reply, 415, "invalid_request",
                     "a decision is JSON: {\"id\": …, \"approve\": …}");
         return;

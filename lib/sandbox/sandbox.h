@@ -136,7 +136,17 @@ void model_stream(jv completion, bool with_usage, struct sandbox_reply *reply);
 void ping_send(struct sandbox *sandbox);
 void ping_stop(void);
 
-/* faults.c: whether a fault of --faults is due for this path; then the reply is set by it. With
+/* Whether the request says that its body is JSON, which no page of another site can without asking.
+ */
+bool says_json(const struct sandbox_request *request);
+
+/* faults.c: these faults, the text of a JSON array, take the place of those before. False if it is
+ * not one, and nothing has changed. */
+bool faults_set(struct sandbox *sandbox, const char *text, size_t size);
+void faults_post(struct sandbox *sandbox, const struct sandbox_request *request,
+                 struct sandbox_reply *reply);
+
+/* faults.c: whether a fault is due for this path; then the reply is set by it. With
  * `after`, only those that take effect behind a handled request. */
 bool fault_due(struct sandbox *sandbox, const char *path, bool after, struct sandbox_reply *reply);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { BODY_LIMIT = 4 << 20, CONNECTION_SECONDS = 120 };
@@ -45,6 +46,11 @@ void reply_error(struct sandbox_reply *reply, int status, const char *code, cons
     reply_json(reply, status, json_set_string(body, "error_description", text));
 }
 
+bool says_json(const struct sandbox_request *request) {
+    return request->content_type != NULL &&
+           strncasecmp(request->content_type, "application/json", 16) == 0;
+}
+
 static void route(struct sandbox *sandbox, const struct sandbox_request *request,
                   struct sandbox_reply *reply) {
     char line[300];
@@ -77,6 +83,8 @@ static void route(struct sandbox *sandbox, const struct sandbox_request *request
         phone_requests(sandbox, reply);
     else if (strcmp(line, "POST /phone/decide") == 0)
         phone_decide(sandbox, request, reply);
+    else if (strcmp(line, "POST /faults") == 0)
+        faults_post(sandbox, request, reply);
     else
         reply_error(reply, 404, "not_found", "there is nothing at this address");
 }
