@@ -68,12 +68,9 @@ static bool give_token(const struct program *program, const char *token) {
            (ends[0] == program->token_fd || dup2(ends[0], program->token_fd) >= 0);
 }
 
-static bool make_pipe(int *ends) {
-    if (pipe(ends) != 0)
-        return false;
-    for (int i = 0; i < 2; i++)
-        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-    return true;
+bool process_keeps(int made, const int *ends) {
+    return made == 0 && fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 &&
+           fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0;
 }
 
 /* Our ends of its stdin, stdout and, of a stage, stderr; -1 for none. */
@@ -84,8 +81,8 @@ struct ends {
 static pid_t start(const struct program *program, const char *token, struct ends *ends,
                    struct error *error) {
     int in[2], out[2], told[2], err[2] = {-1, -1}, problem = 0;
-    if (!make_pipe(in) || !make_pipe(out) || !make_pipe(told) ||
-        (program->is_stage && !make_pipe(err))) {
+    if (!process_keeps(pipe(in), in) || !process_keeps(pipe(out), out) ||
+        !process_keeps(pipe(told), told) || (program->is_stage && !process_keeps(pipe(err), err))) {
         fail(error, STATUS_UNAVAILABLE, "%s: %s", program->argv[0], strerror(errno));
         return -1;
     }

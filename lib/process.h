@@ -38,6 +38,10 @@ struct process_end {
     char last_words[400]; /* the last line on stderr of a stage */
 };
 
+/* Keeps a pair of descriptors, for which a call has answered `made`, from the programs that are
+ * started: process_keeps(pipe(ends), ends). False with errno set if there is none. */
+bool process_keeps(int made, const int *ends);
+
 /* Wipes the secrets that this project's commands take from the environment, and removes them. */
 void process_forget_secrets(void);
 

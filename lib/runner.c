@@ -17,11 +17,7 @@
 enum { INPUT, TOKEN, DPOP_TOKEN, IDEMPOTENCY_KEY, VARIABLE, RUN, ENDED, OUTPUT, NOT_STARTED };
 
 static bool make_sockets(int *ends) {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
-        return false;
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    return true;
+    return process_keeps(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ends);
 }
 
 /* A message with a descriptor: one byte, since there must be one. */

@@ -3,9 +3,9 @@
 #include "documents.h"
 #include "frame.h"
 #include "json.h"
+#include "process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -75,14 +75,10 @@ static void close_ends_of(const struct crew *crew) {
 
 static bool hire(const struct crew *crew, struct worker *worker, filter_step step, void *context) {
     int to[2], from[2];
-    if (pipe(to) != 0)
+    if (!process_keeps(pipe(to), to))
         return false;
-    if (pipe(from) != 0)
+    if (!process_keeps(pipe(from), from))
         return close(to[0]), close(to[1]), false;
-    for (int i = 0; i < 2; i++) {
-        fcntl(to[i], F_SETFD, FD_CLOEXEC);
-        fcntl(from[i], F_SETFD, FD_CLOEXEC);
-    }
     worker->process = fork();
     if (worker->process == 0) {
         close_ends_of(crew);

@@ -53,8 +53,7 @@ static void apply(jv fault, struct sandbox_reply *reply) {
     reply_json(reply, (int)number_or(fault, "status", 200),
                jv_is_valid(body) ? jv_copy(body) : jv_object());
     if (jv_get_kind(body) == JV_KIND_STRING) {
-        /* The text is the array of faults', which lives until others are set: by a later request.
-         */
+        /* The text is that of the faults, which no request but a later one replaces. */
         reply->text = jv_string_value(body);
         reply->text_size = (size_t)jv_string_length_bytes(jv_copy(body));
         const char *type = json_string(fault, "type");

@@ -136,8 +136,7 @@ void model_stream(jv completion, bool with_usage, struct sandbox_reply *reply);
 void ping_send(struct sandbox *sandbox);
 void ping_stop(void);
 
-/* Whether the request says that its body is JSON, which no page of another site can without asking.
- */
+/* Whether the body is said to be JSON, which no page of another site can say unasked. */
 bool says_json(const struct sandbox_request *request);
 
 /* faults.c: these faults, the text of a JSON array, take the place of those before. False if it is
@@ -146,8 +145,8 @@ bool faults_set(struct sandbox *sandbox, const char *text, size_t size);
 void faults_post(struct sandbox *sandbox, const struct sandbox_request *request,
                  struct sandbox_reply *reply);
 
-/* faults.c: whether a fault is due for this path; then the reply is set by it. With
- * `after`, only those that take effect behind a handled request. */
+/* faults.c: whether a fault is due for this path; then the reply is set by it. With `after`,
+ * only those that take effect behind a handled request. */
 bool fault_due(struct sandbox *sandbox, const char *path, bool after, struct sandbox_reply *reply);
 
 /* server.c: listens on a free (or the given) port of 127.0.0.1, with TLS if `certificate` and `key`
