@@ -306,10 +306,11 @@ assurance:
 %/node_modules: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund
 
+# The floors: without the library's own memory; one of them with the distribution's OpenSSL.
+BARE_MAKE = $(STATIC_MAKE) LDFLAGS='$(STATIC_LINK) -Wl,--gc-sections'
 bench: all static $(HELPERS) tests/peers/node_modules tests/bench/quickstart/node_modules
-	@$(STATIC_MAKE) LDFLAGS='$(STATIC_LINK) -Wl,--gc-sections' $(STATIC)/tests/bare-flow $(STATIC)/tests/bare-polls
-	@$(STATIC_MAKE) LDFLAGS='$(STATIC_LINK) -Wl,--gc-sections' BUILD=$(STATIC)/plain \
-		CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' $(STATIC)/plain/tests/bare-flow # the distribution's OpenSSL
+	@$(BARE_MAKE) $(STATIC)/tests/bare-flow $(STATIC)/tests/bare-polls
+	@$(BARE_MAKE) BUILD=$(STATIC)/plain CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' $(STATIC)/plain/tests/bare-flow
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" tests/bench/run
 
 INSTALL_NEEDS = all

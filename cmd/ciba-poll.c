@@ -5,6 +5,7 @@
 #include "live_line.h"
 #include "options.h"
 #include "poller.h"
+#include "process.h"
 #include "spool.h"
 
 #include <fcntl.h>
@@ -66,12 +67,10 @@ static void on_signal(int number) {
 static bool catch_signals(struct error *error) {
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
-    if (pipe(signal_pipe) != 0)
+    if (!process_keeps(pipe(signal_pipe), signal_pipe))
         return fail(error, STATUS_INTERNAL, "the system gives no pipe");
-    for (int i = 0; i < 2; i++) {
-        fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
+    for (int i = 0; i < 2; i++)
         fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
-    }
     signal(SIGPIPE, SIG_IGN);
     return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0;
 }

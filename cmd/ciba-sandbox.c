@@ -7,6 +7,7 @@
 #include "json.h"
 #include "jwk.h"
 #include "options.h"
+#include "process.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -68,12 +69,10 @@ static void catch_signals(void) {
     static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    if (pipe(wake) != 0)
+    if (!process_keeps(pipe(wake), wake))
         out_of_memory();
-    for (int i = 0; i < 2; i++) {
-        fcntl(wake[i], F_SETFD, FD_CLOEXEC);
+    for (int i = 0; i < 2; i++)
         fcntl(wake[i], F_SETFL, O_NONBLOCK);
-    }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaction(numbers[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);

@@ -56,9 +56,14 @@ raw_server() {
   raw=http://127.0.0.1:$port
 }
 
+# The sandbox is told what is on stdin, JSON: tell PATH
+tell() {
+  curl -sf -H 'Content-Type: application/json' --data-binary @- "$CIBA_SANDBOX_URL$1" > /dev/null
+}
+
 # The faults of the sandbox from now on, from stdin.
 spoil() {
-  curl -sf -H 'Content-Type: application/json' --data-binary @- "${CIBA_SANDBOX_URL}faults" > /dev/null
+  tell faults
 }
 
 # The requests that reached a path of the sandbox: requests PATH [JQ]
@@ -79,8 +84,7 @@ orders() {
 decide() {
   local id
   id=$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[0].id')
-  curl -sf -H 'Content-Type: application/json' -d "{\"id\":\"$id\",\"approve\":$1}" \
-    "${CIBA_SANDBOX_URL}phone/decide" > /dev/null
+  tell phone/decide <<< "{\"id\":\"$id\",\"approve\":$1}"
 }
 
 # A document with a call to buy: a_call [TICKER] [QTY]

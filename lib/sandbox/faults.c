@@ -30,7 +30,7 @@ bool faults_set(struct sandbox *sandbox, const char *text, size_t size) {
 
 void faults_post(struct sandbox *sandbox, const struct sandbox_request *request,
                  struct sandbox_reply *reply) {
-    if (!says_json(request) || !faults_set(sandbox, request->body, request->size))
+    if (!body_is(request, "application/json") || !faults_set(sandbox, request->body, request->size))
         reply_error(reply, 415, "invalid_request", "faults are a JSON array");
     else
         reply_json(reply, 200, jv_copy(sandbox->faults));

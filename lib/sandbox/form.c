@@ -6,15 +6,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-static bool is_form(const struct sandbox_request *request) {
-    static const char form[] = "application/x-www-form-urlencoded";
-    size_t size = sizeof form - 1;
-    const char *type = request->content_type;
-    return type != NULL && strncasecmp(type, form, size) == 0 &&
-           (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
-}
 
 /* Decodes a name or a value; invalid if it is malformed. */
 static jv decode(const char *text, size_t size) {
@@ -39,7 +30,8 @@ static jv decode(const char *text, size_t size) {
 
 bool form_parse(const struct sandbox_request *request, jv *form) {
     *form = jv_object();
-    bool good = is_form(request) && strlen(request->body) == request->size;
+    bool good = body_is(request, "application/x-www-form-urlencoded") &&
+                strlen(request->body) == request->size;
     for (const char *at = request->body; good && *at != '\0';) {
         size_t pair = strcspn(at, "&"), name = strcspn(at, "=&");
         jv key = decode(at, name);

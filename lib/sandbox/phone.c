@@ -60,7 +60,8 @@ void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request
                   struct sandbox_reply *reply) {
     struct error error;
     jv body = jv_invalid();
-    if (!says_json(request) || !json_parse(request->body, request->size, &body, &error)) {
+    if (!body_is(request, "application/json") ||
+        !json_parse(request->body, request->size, &body, &error)) {
         reply_error(reply, 415, "invalid_request",
                     "a decision is JSON: {\"id\": …, \"approve\": …}");
         return;

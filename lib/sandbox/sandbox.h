@@ -71,6 +71,10 @@ struct sandbox_reply {
 void sandbox_tell(const struct sandbox *sandbox, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Whether the Content-Type says that the body is of this type. Of JSON no page of another site can
+ * say so unasked. */
+bool body_is(const struct sandbox_request *request, const char *type);
+
 /* Sets a JSON answer; takes the body. */
 void reply_json(struct sandbox_reply *reply, int status, jv body);
 
@@ -135,9 +139,6 @@ void model_stream(jv completion, bool with_usage, struct sandbox_reply *reply);
  * Called without the lock, now and then. */
 void ping_send(struct sandbox *sandbox);
 void ping_stop(void);
-
-/* Whether the body is said to be JSON, which no page of another site can say unasked. */
-bool says_json(const struct sandbox_request *request);
 
 /* faults.c: these faults, the text of a JSON array, take the place of those before. False if it is
  * not one, and nothing has changed. */

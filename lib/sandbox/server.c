@@ -46,9 +46,11 @@ void reply_error(struct sandbox_reply *reply, int status, const char *code, cons
     reply_json(reply, status, json_set_string(body, "error_description", text));
 }
 
-bool says_json(const struct sandbox_request *request) {
-    return request->content_type != NULL &&
-           strncasecmp(request->content_type, "application/json", 16) == 0;
+bool body_is(const struct sandbox_request *request, const char *type) {
+    size_t size = strlen(type);
+    const char *said = request->content_type;
+    return said != NULL && strncasecmp(said, type, size) == 0 &&
+           (said[size] == '\0' || said[size] == ';' || said[size] == ' ');
 }
 
 static void route(struct sandbox *sandbox, const struct sandbox_request *request,
