@@ -322,6 +322,9 @@ static void begin(struct http *http) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
         (http->multi = curl_multi_init()) == NULL)
         out_of_memory();
+    /* As many connections as were needed at a time are kept; libcurl would keep four for each
+     * request that is under way at the moment, and make them anew for the next round of polls. */
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 1L << 16);
     http_loop_init(&http->loop, http->multi);
     choose_certificates(http);
 }

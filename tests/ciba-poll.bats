@@ -264,6 +264,18 @@ END
   wait "$poll" || [ $? -eq 75 ]
 }
 
+@test "connections are kept from one round of polls to the next" {
+  command -v strace > /dev/null || skip "strace is not installed"
+  sandbox --approve never --interval 1
+  for i in {1..60}; do printf '{"calls":[{"id":"c%s","name":"buy","arguments":{}}]}\n' "$i"; done | ciba-authorize -m Buy > asked
+  ASAN_OPTIONS=detect_leaks=0 run strace -f -e trace=connect -o connects ciba-poll --timeout 4.5 < asked
+  [ "$status" -eq 75 ]
+  connects=$(grep -c 'AF_INET' connects) polls=$(count /oauth/token)
+  echo "$connects connections for $polls polls"
+  [ "$polls" -ge 180 ]
+  [ "$connects" -le 60 ]
+}
+
 @test "a document of another issuer is left alone and named" {
   sandbox --approve yes --delay 0
   echo '{"calls":[{"id":"c","authorization":{"status":"pending","issuer":"https://other.example/","auth_req_id":"x","expires_at":9999999999}}]}' > other
