@@ -56,8 +56,9 @@ finished() {
   mkdir dying
   printf '#!/bin/sh\n%s "$@" > out\nkill -9 0\n' "$(command -v stock-buy)" > dying/stock-buy
   chmod +x dying/stock-buy
-  worker ask
-  worker decide
+  # These live: on a busy machine they would take their own documents for a dead one's, and give them on twice.
+  IDLE=60000 worker ask
+  IDLE=60000 worker decide
   documents 3 | "$fleet" put > ids
   PATH=$PWD/dying:$PATH worker buy
   PATH=$PWD/dying:$PATH worker buy
