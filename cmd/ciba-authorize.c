@@ -103,6 +103,19 @@ static bool choose_hint(struct ciba_question *question, struct error *error) {
             config_secret(&question->id_token_hint, error, given.id_token_hint_file, NULL));
 }
 
+/* RFC 8707 §2: an absolute URI without a fragment. */
+static bool is_resource(const char *uri) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static const char scheme[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-";
+    size_t size = strspn(uri, scheme);
+    bool good =
+        *uri != '\0' && strchr(letters, *uri) != NULL && uri[size] == ':' && uri[size + 1] != '\0';
+    for (const char *c = uri; good && *c != '\0'; c++)
+        good = *c > ' ' && *c < 127 && strchr("#\"<>\\^`{|}", *c) == NULL;
+    return good;
+}
+
 /* --param, which is not for what has an option or is the client's. */
 static bool read_parameters(struct ciba_question *question, struct error *error) {
     static const char *const taken[] = {"scope",
@@ -130,9 +143,14 @@ static bool read_parameters(struct ciba_question *question, struct error *error)
                                         "jti"};
     question->resources = jv_array();
     question->more = jv_object();
-    for (size_t i = 0; i < given.resources.count; i++)
+    for (size_t i = 0; i < given.resources.count; i++) {
+        if (!is_resource(given.resources.items[i]))
+            return fail(error, STATUS_USAGE,
+                        "--resource: '%.200s' is not an absolute URI without a fragment",
+                        given.resources.items[i]);
         question->resources =
             jv_array_append(question->resources, jv_string(given.resources.items[i]));
+    }
     for (size_t i = 0; i < given.parameters.count; i++) {
         const char *text = given.parameters.items[i], *equals = strchr(text, '=');
         if (equals == NULL || equals == text)
@@ -188,20 +206,45 @@ static bool drop_rights(const struct job *job, struct error *error) {
     return confine(&given.needs, error);
 }
 
-/* Without -m: the tool and its arguments, in characters that every provider allows. */
-static jv plain_message(jv call, jv arguments) {
-    const char *name = json_string(call, "name");
-    jv text = jv_string(name != NULL ? name : "");
+/* A name or a text as it stands in the message, in quotes where it could be taken for something
+ * else: for another argument, a number, or nothing. The caller frees. */
+static char *message_word(jv text) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    static const char *const literals[] = {"true", "false", "null"};
+    const char *word = json_value_string(text);
+    bool quote = word == NULL || *word == '\0' || strspn(word, plain) != strlen(word) ||
+                 json_is_number(word, strlen(word));
+    for (size_t i = 0; !quote && i < sizeof literals / sizeof *literals; i++)
+        quote = strcmp(word, literals[i]) == 0;
+    return quote ? json_text(text) : must_copy(word);
+}
+
+/* Without -m: the tool and its arguments, so that each can only be read as what it is. */
+static jv plain_message(jv call, jv arguments, struct error *error) {
+    jv name = json_get(call, "name");
+    char *message = jv_get_kind(name) == JV_KIND_STRING ? message_word(name) : must_copy("");
     const char *separator = ": ";
     jv keys = jv_keys(jv_copy(arguments));
+    bool good = true;
     jv_array_foreach(keys, i, key) {
         jv value = jv_object_get(jv_copy(arguments), jv_copy(key));
-        if (jv_get_kind(value) != JV_KIND_STRING)
-            value = jv_dump_string(value, 0);
-        text = jv_string_append_str(text, separator);
-        text = jv_string_concat(jv_string_append_str(jv_string_concat(text, key), " "), value);
+        bool is_text = jv_get_kind(value) == JV_KIND_STRING;
+        char *shown = is_text ? message_word(value) : json_canonical(value, error);
+        char *argument = message_word(key);
+        good = good && shown != NULL;
+        char *longer =
+            must_format("%s%s%s %s", message, separator, argument, shown != NULL ? shown : "");
+        free(message);
+        free(shown);
+        free(argument);
+        message = longer;
         separator = ", ";
+        jv_free(key);
+        jv_free(value);
     }
+    jv text = good ? jv_string(message) : jv_invalid();
+    free(message);
+    jv_free(name);
     jv_free(keys);
     return text;
 }
@@ -217,7 +260,7 @@ static bool make_question(const struct job *job, jv call, jv *message, jv *detai
     else if (job->message != NULL)
         good = template_run(job->message, arguments, message, error);
     else
-        *message = plain_message(call, arguments);
+        good = jv_is_valid(*message = plain_message(call, arguments, error));
     if (good && json_value_string(*message) == NULL)
         good = fail(error, STATUS_INPUT, "the message has a NUL in it");
     if (good && job->details != NULL) {
@@ -328,13 +371,27 @@ static bool is_settled(struct job *job, jv *call, int *status) {
     return true;
 }
 
+/* Gives the call its arguments as they will be executed, whatever spelling the model chose for a
+ * number: the message and the details are made of them. False and an error if a number cannot be
+ * held exactly. */
+static bool normalise(jv *call, struct error *error) {
+    jv arguments = json_get(*call, "arguments"), normal = json_normal(arguments, error);
+    bool good = jv_is_valid(normal) || !jv_is_valid(arguments);
+    if (jv_is_valid(normal))
+        *call = json_set(*call, "arguments", normal);
+    jv_free(arguments);
+    return good;
+}
+
 static jv authorize_call(void *context, jv call, int *status) {
     struct job *job = context;
     struct error error = {STATUS_DONE, ""};
     if (call_state(call) != CALL_NEW || !is_chosen(call) || is_settled(job, &call, status))
         return call;
-    jv message, details;
-    if (make_question(job, call, &message, &details, &error)) {
+    jv message = jv_invalid(), details = jv_invalid();
+    if (!normalise(&call, &error)) {
+        call = call_settle(call, "failed", "invalid_arguments", error.text);
+    } else if (make_question(job, call, &message, &details, &error)) {
         struct ciba_question question = job->question;
         question.binding_message = json_value_string(message);
         question.authorization_details = details;

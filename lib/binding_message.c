@@ -23,10 +23,22 @@ bool binding_message_sound(const char *text, struct error *error) {
     size_t size = strlen(text), length;
     if (size == 0)
         return fail(error, STATUS_INPUT, "the message is empty");
-    for (size_t i = 0; i < size; i += length)
-        if ((length = utf8_decode(text + i, size - i, &character)) == 0 || !utf8_plain(character))
-            return fail(error, STATUS_INPUT,
-                        "the message has a control or direction character; nobody was asked");
+    for (size_t i = 0; i < size; i += length) {
+        length = utf8_decode(text + i, size - i, &character);
+        if (length == 0)
+            return fail(error, STATUS_INPUT, "the message is not UTF-8; nobody was asked");
+        if (!utf8_plain(character))
+            return fail(
+                error, STATUS_INPUT,
+                "the message has a control or direction character, U+%04lX; nobody was asked",
+                (unsigned long)character);
+        if (!utf8_visible(character))
+            return fail(
+                error, STATUS_INPUT,
+                "the message has U+%04lX, which cannot be seen, or not be told from a space; "
+                "nobody was asked",
+                (unsigned long)character);
+    }
     return true;
 }
 

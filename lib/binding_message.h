@@ -8,7 +8,8 @@
 #include <stdbool.h>
 
 /* Whether the text is one for a phone: not empty, UTF-8, no characters that control or change the
- * direction of writing. False and an error with status 65. */
+ * direction of writing, none that cannot be seen (utf8_visible). False and an error with status 65.
+ */
 bool binding_message_sound(const char *text, struct error *error);
 
 /* Whether the provider takes it, as far as its rule is documented; the provider is told by its

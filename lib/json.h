@@ -98,6 +98,19 @@ bool json_equal(jv one, jv other);
  * exactly by an IEEE 754 double. */
 char *json_canonical(jv value, struct error *error);
 
+/* The same value with its numbers as RFC 8785 writes them, whatever the spelling that they were
+ * read in (3.00E+3 is 3000): what a program or a template makes of it does not hang on that.
+ * Invalid and an error with status 65 if a number cannot be held exactly by an IEEE 754 double. */
+jv json_normal(jv value, struct error *error);
+
+/* A string as it is, any other value in the form of RFC 8785: what a person or a program is shown
+ * of it. Invalid and an error with status 65 as for json_canonical. */
+jv json_shown(jv value, struct error *error);
+
+/* JSON text with the members in their order and the numbers as RFC 8785 writes them; the caller
+ * frees. NULL and an error as for json_canonical. */
+char *json_exact(jv value, struct error *error);
+
 /* Whether the text is a JSON number (RFC 8259 §6); and whether two such mean the same number. */
 bool json_is_number(const char *text, size_t size);
 bool json_same_number(const char *one, const char *other);

@@ -10,6 +10,7 @@
 struct output {
     char *text;
     size_t size, room;
+    bool in_order; /* members stay where they are */
 };
 
 static void put(struct output *out, const char *text, size_t size) {
@@ -114,7 +115,8 @@ static bool put_object(struct output *out, jv object, struct error *error) {
     for (size_t i = 0; i < count; i++)
         sorted[i] = jv_array_get(jv_copy(keys), (int)i);
     jv_free(keys);
-    qsort(sorted, count, sizeof *sorted, compare_keys);
+    if (!out->in_order)
+        qsort(sorted, count, sizeof *sorted, compare_keys);
     bool good = true;
     put_text(out, "{");
     for (size_t i = 0; i < count; i++) {
@@ -170,10 +172,88 @@ static bool put_value(struct output *out, jv value, struct error *error) {
     return true;
 }
 
-char *json_canonical(jv value, struct error *error) {
-    struct output out = {0};
+static char *write_value(jv value, bool in_order, struct error *error) {
+    struct output out = {.in_order = in_order};
     if (put_value(&out, value, error))
         return out.text;
     free(out.text);
     return NULL;
+}
+
+char *json_canonical(jv value, struct error *error) {
+    return write_value(value, false, error);
+}
+
+char *json_exact(jv value, struct error *error) {
+    return write_value(value, true, error);
+}
+
+jv json_shown(jv value, struct error *error) {
+    if (jv_get_kind(value) == JV_KIND_STRING)
+        return jv_copy(value);
+    char *text = json_canonical(value, error);
+    jv shown = text != NULL ? jv_string(text) : jv_invalid();
+    free(text);
+    return shown;
+}
+
+/* A number that libjq writes as RFC 8785 does: as a literal that it keeps (1.7 and later) where
+ * that comes out the same, else as a double. */
+static jv normal_number(jv number, struct error *error) {
+    char *text = json_canonical(number, error);
+    if (text == NULL)
+        return jv_invalid();
+    jv literal = jv_parse(text);
+    char *written = json_text(literal);
+    if (strcmp(written, text) != 0) {
+        jv_free(literal);
+        literal = jv_number(jv_number_value(number));
+    }
+    free(text);
+    free(written);
+    return literal;
+}
+
+static jv normal_array(jv array, struct error *error) {
+    jv all = jv_array();
+    jv_array_foreach(array, i, item) {
+        jv normal = jv_is_valid(all) ? json_normal(item, error) : jv_invalid();
+        jv_free(item);
+        if (jv_is_valid(normal)) {
+            all = jv_array_append(all, normal);
+        } else {
+            jv_free(all);
+            all = jv_invalid();
+        }
+    }
+    return all;
+}
+
+static jv normal_object(jv object, struct error *error) {
+    jv all = jv_object();
+    jv_object_foreach(object, key, member) {
+        jv normal = jv_is_valid(all) ? json_normal(member, error) : jv_invalid();
+        jv_free(member);
+        if (jv_is_valid(normal)) {
+            all = jv_object_set(all, key, normal);
+        } else {
+            jv_free(key);
+            jv_free(all);
+            all = jv_invalid();
+        }
+    }
+    return all;
+}
+
+jv json_normal(jv value, struct error *error) {
+    switch (jv_get_kind(value)) {
+    case JV_KIND_NUMBER:
+        return normal_number(value, error);
+    case JV_KIND_ARRAY:
+        return normal_array(value, error);
+    case JV_KIND_OBJECT:
+        return normal_object(value, error);
+    default:
+        return jv_copy(value);
+    }
 }

@@ -1,6 +1,7 @@
 #include "template.h"
 
 #include "json.h"
+#include "template_paths.h"
 
 #include <ctype.h>
 #include <jq.h>
@@ -8,9 +9,10 @@
 #include <string.h>
 
 struct template {
-    char *text;   /* a text of plain paths, done without jq; else NULL */
-    jq_state *jq; /* else the program */
-    bool gives_text;
+    char *text;     /* a text of plain paths, done without jq; else NULL */
+    jq_state *jq;   /* else the program */
+    char *source;   /* of a text: the template, for messages */
+    bool is_pieces; /* a text: the program gives its pieces, and the values that must be there */
     struct error *error; /* where the message of jq goes while it runs */
 };
 
@@ -39,27 +41,66 @@ static bool only_paths(const char *text) {
     return true;
 }
 
-/* The template as a jq string literal: quotes outside of \(…) are text. */
-static char *quoted(const char *text) {
-    char *program = must_alloc(2 * strlen(text) + 3), *to = program;
-    int depth = 0;
-    bool inner_string = false;
-    *to++ = '"';
-    for (; *text != '\0'; text++) {
-        if (depth == 0 && *text == '"')
-            *to++ = '\\';
-        if (*text == '\\' && text[1] != '\0' && (depth == 0 || inner_string)) {
-            depth += depth == 0 && text[1] == '(';
-            *to++ = *text++;
-        } else if (depth > 0) {
-            inner_string ^= *text == '"';
-            depth += inner_string ? 0 : (*text == '(') - (*text == ')');
-        }
-        *to++ = *text;
+struct text {
+    char *text;
+    size_t size;
+};
+
+static void append(struct text *to, const char *text, size_t size) {
+    to->text = must_grow(to->text, to->size + size + 1);
+    memcpy(to->text + to->size, text, size);
+    to->size += size;
+    to->text[to->size] = '\0';
+}
+
+static void append_text(struct text *to, const char *text) {
+    append(to, text, strlen(text));
+}
+
+/* The text up to the next \(, as a jq string, in which escapes are as they are. Returns what is
+ * behind it. */
+static const char *add_plain(struct text *program, const char *text) {
+    append_text(program, "[\"");
+    while (*text != '\0' && strncmp(text, "\\(", 2) != 0) {
+        size_t size = *text == '\\' && text[1] != '\0' ? 2 : 1;
+        append(program, *text == '"' ? "\\\"" : text, *text == '"' ? 2 : size);
+        text += size;
     }
-    *to++ = '"';
-    *to = '\0';
-    return program;
+    append_text(program, "\"],");
+    return text;
+}
+
+/* The program for a text: [[piece, …], [value that must be there, …]], each within an array, so
+ * that none and several can be told from one. NULL where a \( is not closed. */
+static char *pieces_program(const char *text) {
+    struct text program = {0}, paths = {0};
+    append_text(&program, "[[");
+    append_text(&paths, "");
+    while (*text != '\0') {
+        if (strncmp(text, "\\(", 2) != 0) {
+            text = add_plain(&program, text);
+            continue;
+        }
+        const char *from = text + 2, *end = template_expression_end(from);
+        if (end == NULL) {
+            free(program.text);
+            free(paths.text);
+            return NULL;
+        }
+        size_t size = (size_t)(end - 1 - from);
+        char *taken = template_paths(from, size);
+        append_text(&program, "[");
+        append(&program, from, size);
+        append_text(&program, "\n],");
+        append_text(&paths, taken);
+        free(taken);
+        text = end;
+    }
+    append_text(&program, "[\"\"]],[");
+    append_text(&program, paths.text);
+    append_text(&program, "[0]]]");
+    free(paths.text);
+    return program.text;
 }
 
 static void keep_message(void *data, jv message) {
@@ -98,14 +139,20 @@ static struct template *compile(char *program, struct error *error) {
 
 struct template *template_text(const char *text, struct error *error) {
     if (!only_paths(text)) {
-        struct template *template = compile(quoted(text), error);
-        if (template != NULL)
-            template->gives_text = true;
+        char *program = pieces_program(text);
+        if (program == NULL) {
+            fail(error, STATUS_USAGE, "the template has a \\( that is not closed");
+            return NULL;
+        }
+        struct template *template = compile(program, error);
+        if (template != NULL) {
+            template->is_pieces = true;
+            template->source = must_copy(text);
+        }
         return template;
     }
     struct template *template = must_alloc(sizeof *template);
     template->text = must_copy(text);
-    template->gives_text = true;
     return template;
 }
 
@@ -119,11 +166,19 @@ void template_free(struct template *template) {
     if (template->jq != NULL)
         jq_teardown(&template->jq);
     free(template->text);
+    free(template->source);
     free(template);
 }
 
-/* The value at `.a.b)` as jq's tostring gives it. False if there is none. */
-static bool append_path(jv *text, jv input, const char *path, size_t size) {
+static bool no_value(struct error *error, const char *path, size_t size) {
+    return fail(error, STATUS_INPUT, "the arguments have no value for \\(%.*s)",
+                size < 60 ? (int)size : 60, path);
+}
+
+/* Appends the value at `.a.b`. False and an error if there is none. */
+static bool append_path(jv *text, jv input, const char *path, size_t size, struct error *error) {
+    const char *whole = path;
+    size_t whole_size = size;
     jv value = jv_copy(input);
     while (size > 0) {
         size_t name = 1;
@@ -138,12 +193,14 @@ static bool append_path(jv *text, jv input, const char *path, size_t size) {
         size -= name;
     }
     bool there = jv_is_valid(value) && jv_get_kind(value) != JV_KIND_NULL;
-    if (there && jv_get_kind(value) != JV_KIND_STRING)
-        value = jv_dump_string(value, 0);
-    if (there)
-        *text = jv_string_concat(*text, jv_copy(value));
+    jv shown = there ? json_shown(value, error) : jv_invalid();
     jv_free(value);
-    return there;
+    if (!there)
+        return no_value(error, whole, whole_size);
+    if (!jv_is_valid(shown))
+        return false;
+    *text = jv_string_concat(*text, shown);
+    return true;
 }
 
 static bool run_paths(const char *template, jv input, jv *value, struct error *error) {
@@ -152,10 +209,9 @@ static bool run_paths(const char *template, jv input, jv *value, struct error *e
         size_t plain = strcspn(template, "\\"), length = path_length(template + plain);
         text = jv_string_append_buf(text, template, (int)plain);
         template += plain;
-        if (length > 0 && !append_path(&text, input, template + 2, length - 3)) {
+        if (length > 0 && !append_path(&text, input, template + 2, length - 3, error)) {
             jv_free(text);
-            return fail(error, STATUS_INPUT, "the arguments have no value for %.*s",
-                        length < 60 ? (int)length : 60, template);
+            return false;
         }
         template += length;
     }
@@ -184,10 +240,67 @@ static bool run_jq(struct template *template, jv input, jv *value, struct error 
     return true;
 }
 
+static bool bad_piece(const struct template *template, const char *what, struct error *error) {
+    return fail(error, STATUS_INPUT, "the arguments have %s for the template %.200s", what,
+                template->source);
+}
+
+/* Appends a piece, the array of its values. */
+static bool append_piece(const struct template *template, jv piece, jv *text, struct error *error) {
+    int count = jv_array_length(jv_copy(piece));
+    if (count != 1)
+        return count == 0 ? bad_piece(template, "no value", error)
+                          : fail(error, STATUS_INPUT, "jq gives more than one value");
+    jv value = jv_array_get(jv_copy(piece), 0);
+    bool there = jv_get_kind(value) != JV_KIND_NULL;
+    jv shown = there ? json_shown(value, error) : jv_invalid();
+    jv_free(value);
+    if (!there)
+        return bad_piece(template, "no value", error);
+    if (!jv_is_valid(shown))
+        return false;
+    *text = jv_string_concat(*text, shown);
+    return true;
+}
+
+static bool has_null(jv values) {
+    bool found = false;
+    jv_array_foreach(values, i, value) {
+        jv first = jv_array_get(value, 0);
+        found = found || jv_get_kind(first) == JV_KIND_NULL;
+        jv_free(first);
+    }
+    return found;
+}
+
+/* The text of [[piece, …], [value, …]], which is taken. */
+static bool join_pieces(const struct template *template, jv made, jv *value, struct error *error) {
+    jv pieces = jv_array_get(jv_copy(made), 0), needed = jv_array_get(made, 1);
+    jv text = jv_string("");
+    bool good = !has_null(needed) || bad_piece(template, "no value", error);
+    jv_array_foreach(pieces, i, piece) {
+        good = good && append_piece(template, piece, &text, error);
+        jv_free(piece);
+    }
+    jv_free(pieces);
+    jv_free(needed);
+    if (good)
+        *value = text;
+    else
+        jv_free(text);
+    return good;
+}
+
 bool template_run(struct template *template, jv input, jv *value, struct error *error) {
     *value = jv_invalid();
     template->error = error;
     if (template->text != NULL)
         return run_paths(template->text, input, value, error);
-    return run_jq(template, input, value, error);
+    if (!run_jq(template, input, value, error))
+        return false;
+    if (!template->is_pieces)
+        return true;
+    jv made = *value;
+    *value = jv_invalid();
+    return join_pieces(template, made, value, error);
 }

@@ -39,6 +39,25 @@ bool utf8_plain(uint32_t c) {
     return !control && !steers;
 }
 
+bool utf8_visible(uint32_t c) {
+    /* Unicode 16: General_Category Cf and Zs, Default_Ignorable_Code_Point, the empty braille
+     * pattern, the interlinear and object replacement characters, and noncharacters. */
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = {{0x00A0, 0x00A0},   {0x00AD, 0x00AD},   {0x034F, 0x034F},   {0x0600, 0x0605},
+                  {0x061C, 0x061C},   {0x06DD, 0x06DD},   {0x070F, 0x070F},   {0x0890, 0x0891},
+                  {0x08E2, 0x08E2},   {0x115F, 0x1160},   {0x1680, 0x1680},   {0x17B4, 0x17B5},
+                  {0x180B, 0x180F},   {0x2000, 0x200F},   {0x2028, 0x202F},   {0x205F, 0x206F},
+                  {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},   {0xFDD0, 0xFDEF},
+                  {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFC},
+                  {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x1343F}, {0x16FE4, 0x16FE4},
+                  {0x1BCA0, 0x1BCA3}, {0x1D159, 0x1D159}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
+    bool seen = utf8_plain(c) && (c & 0xFFFE) != 0xFFFE;
+    for (size_t i = 0; seen && i < sizeof hidden / sizeof *hidden; i++)
+        seen = c < hidden[i].first || c > hidden[i].last;
+    return seen;
+}
+
 static void make_plain(char *text, bool lines) {
     size_t size = strlen(text), to = 0, length;
     for (size_t from = 0; from < size; from += length) {

@@ -18,6 +18,11 @@ bool utf8_valid(const char *text, size_t size);
  * override or isolate, no line or paragraph separator. */
 bool utf8_plain(uint32_t character);
 
+/* Whether the character is utf8_plain, and a person can see it for what it is: none that is
+ * invisible (Unicode's default ignorable and format characters, fillers, tags, variation
+ * selectors), and no space but U+0020. */
+bool utf8_visible(uint32_t character);
+
 /* Replaces, in place, what is not UTF-8 or not utf8_plain by '?'. */
 void utf8_make_plain(char *text);
 
