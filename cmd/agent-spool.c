@@ -9,6 +9,7 @@
 #include "json.h"
 #include "options.h"
 #include "runner.h"
+#include "spent.h"
 #include "stages.h"
 #include "utf8.h"
 
@@ -241,6 +242,14 @@ static int run(struct agent_spool *spool, const struct stages *stages) {
     return status_worse(worst, status);
 }
 
+/* The stages use each approval once, in all spools of this user. */
+static bool name_spent(const char *directory, struct error *error) {
+    char *folder = spent_for_spool(directory, error);
+    bool good = folder != NULL && setenv("CIBA_SPENT", folder, 1) == 0;
+    free(folder);
+    return good;
+}
+
 /* A list has local times: what tells of them is read before the files go. */
 static bool drop_rights(const char *directory, bool writes, bool runs, struct error *error) {
     tzset();
@@ -271,7 +280,8 @@ int main(int argc, char **argv) {
     if (given.verbose)
         verbose_on();
     signal(SIGPIPE, SIG_IGN);
-    if ((!runs || runner_start(&runner, stages.programs, stages.count, &error)) &&
+    if ((!runs || (name_spent(directory, &error) &&
+                   runner_start(&runner, stages.programs, stages.count, &error))) &&
         (!adds || durable_folder(directory, &error)) &&
         agent_spool_open(&spool, directory, adds || runs, &error) &&
         drop_rights(directory, adds || runs, runs, &error)) {

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static struct {
-    bool quiet, verbose;
+    bool quiet, verbose, without_id_token;
     double timeout;
     struct poller_settings poll;
     struct client_settings client;
@@ -25,12 +25,15 @@ static struct {
 
 static const struct option_spec options[] = {
     {0, "once", NULL, OPTION_FLAG, &given.poll.once, "poll each call once, then write all"},
-    {'q', "quiet", NULL, OPTION_FLAG, &given.quiet, "write nothing; the exit status tells"},
+    {'q', "quiet", NULL, OPTION_FLAG, &given.quiet,
+     "write nothing; 0 only if something is approved, and proven"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "write what is pending after this"},
     {0, "parallel", "N", OPTION_COUNT, &given.poll.parallel, "requests under way at a time (64)"},
     {0, "spool", "DIR", OPTION_TEXT, &given.poll.spool,
      "wait for notifications in DIR, where calls expect them"},
     {0, "push", NULL, OPTION_FLAG, &given.poll.push, "they bring the tokens; do not poll"},
+    {0, "without-id-token", NULL, OPTION_FLAG, &given.without_id_token,
+     "the provider gives no ID token; do not ask who approved"},
     STORE_OPTIONS(given.record),
     RECORD_OPTIONS(given.record),
     CLIENT_OPTIONS(given.client),
@@ -167,8 +170,11 @@ static void run(struct job *job) {
     }
     live_line_wipe();
     poller_give_up(job->poller);
-    if (job->documents == 0 && job->status == STATUS_DONE) {
-        complain("stdin", "has no document, so nothing is approved");
+    bool none = job->documents == 0;
+    if (job->status == STATUS_DONE &&
+        (none || (given.quiet && poller_approved(job->poller) == 0))) {
+        complain(NULL, "nobody approved anything: there is no %s",
+                 none ? "document on stdin" : "call that is approved");
         job->status = STATUS_INPUT;
     }
 }
@@ -198,6 +204,8 @@ int main(int argc, char **argv) {
     job.spool = given.poll.spool != NULL ? spool_watch(given.poll.spool) : -1;
     job.reader = document_reader_new(STDIN_FILENO);
     given.poll.record = &job.record;
+    given.poll.gate = given.quiet;
+    job.client.without_id_token = given.without_id_token;
     job.record.store.client_id = job.client.id;
     job.poller = poller_new(&job.client, &given.poll, put_out, &job);
     run(&job);

@@ -1,11 +1,11 @@
 /* ciba-run: asks the user, waits, and then becomes the command: sudo with a phone. */
+#include "approval.h"
 #include "call.h"
 #include "ciba.h"
 #include "clock.h"
 #include "config.h"
 #include "confine.h"
 #include "digest.h"
-#include "executor.h"
 #include "frame.h"
 #include "json.h"
 #include "live_line.h"
@@ -25,7 +25,7 @@
 #endif
 
 static struct {
-    bool any_message, verbose;
+    bool any_message, without_id_token, verbose;
     const char *user, *message, *scope, *audience;
     long expiry;
     double timeout;
@@ -43,6 +43,8 @@ static const struct option_spec options[] = {
     {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
     {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "give up after this"},
+    {0, "without-id-token", NULL, OPTION_FLAG, &given.without_id_token,
+     "the provider gives no ID token; do not ask who approved"},
     AUDIT_OPTION(given.record),
     CLIENT_OPTIONS(given.client),
     CONFINE_OPTION(given.needs),
@@ -75,28 +77,52 @@ static jv make_call(char **argv) {
     return json_set(call, "arguments", json_set(jv_object(), "command", words));
 }
 
+/* A word of the command line as a shell would need it, so that no two command lines look alike. The
+ * caller frees. */
+static char *quoted_word(const char *word) {
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-";
+    if (*word != '\0' && strspn(word, plain) == strlen(word))
+        return must_copy(word);
+    char *quoted = must_alloc(4 * strlen(word) + 3), *to = quoted;
+    *to++ = '\'';
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            to += strlen(strcpy(to, "'\\'"));
+        *to++ = *word;
+    }
+    *to++ = '\'';
+    return quoted;
+}
+
 /* Without -m: "Run" and the command line. */
 static char *default_message(char **argv) {
     char *message = must_copy("Run");
     for (char **word = argv; *word != NULL; word++) {
-        char *longer = must_format("%s %s", message, *word);
+        char *quoted = quoted_word(*word), *longer = must_format("%s %s", message, quoted);
         free(message);
+        free(quoted);
         message = longer;
     }
     return message;
 }
 
+struct outcome {
+    jv document;
+    int status;
+};
+
 static void keep_document(void *context, jv document, int status) {
-    *(jv *)context = document;
-    (void)status; /* the call tells */
+    *(struct outcome *)context = (struct outcome){document, status};
 }
 
 /* Waits for the decision. Takes the call, and returns it as it ends. */
-static jv wait_for_decision(struct client *client, struct record *record, jv call) {
-    struct poller_settings settings = {.parallel = 1, .record = record};
+static jv wait_for_decision(struct client *client, struct record *record, jv call, int *status) {
+    struct poller_settings settings = {.parallel = 1, .gate = true, .record = record};
     double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
-    jv document = json_set(jv_object(), "calls", JV_ARRAY(call)), decided = jv_invalid();
-    struct poller *poller = poller_new(client, &settings, keep_document, &decided);
+    jv document = json_set(jv_object(), "calls", JV_ARRAY(call));
+    struct outcome outcome = {jv_invalid(), STATUS_INTERNAL};
+    struct poller *poller = poller_new(client, &settings, keep_document, &outcome);
     poller_add(poller, document, NULL);
     bool live = !given.verbose && live_line_wanted();
     while (poller_waiting(poller) > 0 && clock_now() < end) {
@@ -105,9 +131,11 @@ static jv wait_for_decision(struct client *client, struct record *record, jv cal
             live_line_show(poller);
     }
     live_line_wipe();
+    bool approved = poller_approved(poller) == 1;
     poller_free(poller);
-    jv calls = json_get(decided, "calls");
-    jv_free(decided);
+    jv calls = json_get(outcome.document, "calls");
+    jv_free(outcome.document);
+    *status = outcome.status == STATUS_DONE && !approved ? STATUS_INTERNAL : outcome.status;
     return jv_array_get(calls, 0);
 }
 
@@ -148,8 +176,8 @@ static bool tell(int answer, jv call, struct error *error) {
     jv token = json_get(call, "token");
     const char *text = json_string(token, "access_token");
     text = text != NULL ? text : "";
-    bool good = frame_write(answer, text, strlen(text),
-                            executor_token_is_dpop(call) ? DPOP_TOKEN : PLAIN_TOKEN);
+    bool good =
+        frame_write(answer, text, strlen(text), approval_is_dpop(call) ? DPOP_TOKEN : PLAIN_TOKEN);
     jv_free(token);
     return good || fail(error, STATUS_INTERNAL, "the approval was not taken: %s", strerror(errno));
 }
@@ -186,19 +214,19 @@ static int get_approval(char **argv, int answer) {
         client_free(&client);
         return error.status;
     }
+    client.without_id_token = given.without_id_token;
     record.journal_path = NULL; /* there is no document that outlives this process */
     jv call = ask(&client, &record, argv, &status);
     if (status == STATUS_DONE) {
-        call = wait_for_decision(&client, &record, call);
-        status = call_exit_status(call);
-        if (status == STATUS_NO)
+        call = wait_for_decision(&client, &record, call, &status);
+        enum call_state state = call_state(call);
+        if (state == CALL_DENIED || state == CALL_EXPIRED)
             complain(NULL, "not run: the user %s",
-                     call_state(call) == CALL_DENIED ? "said no" : "did not answer in time");
+                     state == CALL_DENIED ? "said no" : "did not answer in time");
         else if (status == STATUS_NOT_YET)
             complain(NULL, "not run: the user has not answered yet");
         else if (status == STATUS_DONE)
-            status = call_state(call) == CALL_APPROVED ? pass_on(&record, call, answer)
-                                                       : STATUS_INTERNAL;
+            status = state == CALL_APPROVED ? pass_on(&record, call, answer) : STATUS_INTERNAL;
     }
     client_free(&client);
     jv_free(call);

@@ -1,6 +1,7 @@
 /* stock-buy: places the order of each approved call `buy`. */
 #include "access_token.h"
 #include "alpaca.h"
+#include "approval.h"
 #include "call.h"
 #include "client.h"
 #include "clock.h"
@@ -23,7 +24,7 @@
 enum { TICKER_LIMIT = 15 };
 
 static struct {
-    bool describe, verbose, live;
+    bool describe, verbose, live, unbound_token;
     const char *name, *url, *dpop_key, *broker;
     struct record_settings record;
     struct filter_jobs jobs;
@@ -37,6 +38,8 @@ static const struct option_spec options[] = {
     {0, "url", "URL", OPTION_TEXT, &given.url, "where orders are posted (STOCK_API_URL)"},
     {0, "broker", "NAME", OPTION_TEXT, &given.broker, "order at a broker instead: alpaca"},
     {0, "live", NULL, OPTION_FLAG, &given.live, "with --broker: with real money, not on paper"},
+    {0, "unbound-token", NULL, OPTION_FLAG, &given.unbound_token,
+     "with --broker and a seal: the token need not name the request and the order"},
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "the key that tokens are bound to (DPoP)"},
     RECORD_OPTIONS(given.record),
@@ -111,24 +114,33 @@ static jv told_to_model(const struct http_answer *answer) {
     return json_set(json_set_string(jv_object(), "status", reason), "body", body);
 }
 
-/* The result, or invalid where the order may be sent again. */
-static jv read_answer(jv call, const struct http_answer *answer, int *status) {
-    if (answer->status >= 200 && answer->status < 300)
-        return executor_result((int)answer->status, NULL, told_to_model(answer));
-    if (answer->status >= 500 || answer->status == 429 || answer->status == 408) {
+/* What the answer of the API comes to. */
+static enum execution read_answer(jv call, const struct attempt *attempt,
+                                  const struct http_answer *answer, jv *result, int *status) {
+    long code = answer->status;
+    if (code >= 200 && code < 300) {
+        *result = executor_result((int)code, NULL, told_to_model(answer));
+        return EXECUTION_DONE;
+    }
+    if (!executor_is_refusal(code)) {
         complain(call_id(call),
                  "HTTP %ld %s: whether the order was placed is unknown; run stock-buy on this "
                  "document again, it sends the same Idempotency-Key",
-                 answer->status, answer->reason);
+                 code, answer->reason);
         *status = status_worse(*status, STATUS_UNAVAILABLE);
-        return jv_invalid();
+        return EXECUTION_UNKNOWN;
     }
-    bool refused = answer->status == 401 || answer->status == 403;
-    complain(call_id(call), "the order was refused: HTTP %ld %s", answer->status, answer->reason);
-    *status = status_worse(*status, refused                ? STATUS_REFUSED
-                                    : answer->status < 400 ? STATUS_PROTOCOL
-                                                           : STATUS_INPUT);
-    return executor_result((int)answer->status, "order_refused", told_to_model(answer));
+    complain(call_id(call),
+             attempt->again
+                 ? "the order is refused now, and an earlier try may have placed it: HTTP "
+                   "%ld %s"
+                 : "the order was refused: HTTP %ld %s",
+             code, answer->reason);
+    *status = status_worse(*status, code == 401 || code == 403 ? STATUS_REFUSED
+                                    : code < 400               ? STATUS_PROTOCOL
+                                                               : STATUS_INPUT);
+    *result = executor_result((int)code, "order_refused", told_to_model(answer));
+    return EXECUTION_REFUSED;
 }
 
 static jv invalid_order(jv call, const char *why, int *status) {
@@ -166,7 +178,7 @@ static void send_order(const struct job *job, jv call, const char *access_token,
                                    .bearer = access_token,
                                    .headers = {header}};
     struct error error;
-    if (!executor_token_is_dpop(call)) {
+    if (!approval_is_dpop(call)) {
         http_call(job->http, &request, answer);
     } else {
         bool made = post_order(job, request, access_token, NULL, answer, &error);
@@ -184,18 +196,61 @@ static void send_order(const struct job *job, jv call, const char *access_token,
     free(header);
 }
 
-/* Whether the token says that this very request was approved: by the issuer, for our audience and
+/* Whether one of the token's details has the order's ticker and qty as they are in the call. */
+static bool details_name(jv claims, jv arguments) {
+    jv details = json_array(claims, "authorization_details");
+    jv ticker = json_get(arguments, "ticker"), qty = json_get(arguments, "qty");
+    bool found = false;
+    jv_array_foreach(details, i, detail) {
+        jv named = json_get(detail, "ticker"), number = json_get(detail, "qty");
+        found = found || (json_equal(named, ticker) && json_equal(number, qty));
+        jv_free(named);
+        jv_free(number);
+        jv_free(detail);
+    }
+    jv_free(details);
+    jv_free(ticker);
+    jv_free(qty);
+    return found;
+}
+
+/* Whether the token, whose claims these are, names the user who was asked, the request and the
+ * order: without that it is good for any order of his. With a seal, which binds them as well, and
+ * --unbound-token, the user will do. */
+static bool claims_bind(jv claims, jv call, struct error *error) {
+    static const char request_claim[] = "urn:openid:params:jwt:claim:auth_req_id";
+    jv authorization = json_get(call, "authorization"), arguments = json_get(call, "arguments");
+    const char *auth_req_id = json_string(authorization, "auth_req_id");
+    const char *user = json_string(authorization, "user");
+    bool named = json_has(claims, request_claim), good = true;
+    if (user == NULL)
+        user = json_string(authorization, "approved_by");
+    if (user == NULL || auth_req_id == NULL)
+        good = fail(error, STATUS_INPUT, "the authorization does not say who was asked");
+    else if (!json_is(claims, "sub", user))
+        good = fail(error, STATUS_INPUT, "it is not of the user who was asked");
+    else if (named && !json_is(claims, request_claim, auth_req_id))
+        good = fail(error, STATUS_INPUT, "it is for another request");
+    else if (!named && !given.unbound_token)
+        good = fail(error, STATUS_INPUT, "it does not name the request (%s)", request_claim);
+    else if (json_has(claims, "authorization_details") ? !details_name(claims, arguments)
+                                                       : !given.unbound_token)
+        good = fail(error, STATUS_INPUT,
+                    "it has no authorization_details with this ticker and qty; ask with -d");
+    jv_free(authorization);
+    jv_free(arguments);
+    return good;
+}
+
+/* Whether the token says that this very order was approved: by the issuer, for our audience and
  * scope, by the user who was asked. */
 static bool approval_is_genuine(struct job *job, jv call, const char *access_token,
                                 struct error *error) {
-    static const char request_claim[] = "urn:openid:params:jwt:claim:auth_req_id";
     struct access_token_facts facts = {.issuer = job->issuer.issuer,
                                        .audience = job->audience,
                                        .scope = job->scope,
                                        .now = clock_now()};
-    jv claims = jv_invalid(), authorization = json_get(call, "authorization");
-    const char *auth_req_id = json_string(authorization, "auth_req_id");
-    const char *user = json_string(authorization, "user");
+    jv claims = jv_invalid();
     enum access_token_verdict verdict = ACCESS_TOKEN_NO_KEY;
     bool good = true;
     for (int again = 0; good && again < 2 && verdict == ACCESS_TOKEN_NO_KEY; again++) {
@@ -204,58 +259,45 @@ static bool approval_is_genuine(struct job *job, jv call, const char *access_tok
         if (good)
             verdict = access_token_verify(access_token, job->issuer.jwks, &facts, &claims, error);
     }
-    good = good && verdict == ACCESS_TOKEN_VALID;
-    if (good && (auth_req_id == NULL ||
-                 (json_has(claims, request_claim) && !json_is(claims, request_claim, auth_req_id))))
-        good = fail(error, STATUS_INPUT, "it is for another request");
-    if (good && user != NULL && !json_is(claims, "sub", user))
-        good = fail(error, STATUS_INPUT, "it is not of the user who was asked");
+    good = good && verdict == ACCESS_TOKEN_VALID && claims_bind(claims, call, error);
     jv_free(claims);
-    jv_free(authorization);
     return good;
 }
 
-/* The order at the broker. Takes the order. */
-static jv place_at_broker(struct job *job, jv call, jv order, const char *access_token,
-                          const char *key, int *status) {
+/* The order at the broker. */
+static enum execution place_at_broker(struct job *job, jv call, jv order,
+                                      const struct attempt *attempt, jv *result, int *status) {
     struct error error;
-    jv result = jv_invalid();
     double quantity = 0;
     json_number(order, "qty", &quantity);
-    if (approval_is_genuine(job, call, access_token, &error)) {
-        result = alpaca_buy(job->http, &job->alpaca, call_id(call), json_string(order, "ticker"),
-                            quantity, key, status);
-    } else if (error.status == STATUS_UNAVAILABLE) {
+    if (approval_is_genuine(job, call, attempt->access_token, &error))
+        return alpaca_buy(job->http, &job->alpaca, call_id(call), json_string(order, "ticker"),
+                          quantity, attempt, result, status);
+    if (error.status == STATUS_UNAVAILABLE) {
         complain(call_id(call), "%s; nothing was sent, run stock-buy again", error.text);
         *status = status_worse(*status, error.status);
-    } else {
-        char *words = must_format("Refused: the access token does not hold: %s. Nothing was done.",
-                                  error.text);
-        complain(call_id(call), "refused: the access token does not hold: %s", error.text);
-        *status = status_worse(*status, STATUS_INPUT);
-        result = executor_result(-1, "refused", jv_string(words));
-        free(words);
+        return EXECUTION_NOT_BEGUN;
     }
-    jv_free(order);
-    return result;
+    char *words =
+        must_format("Refused: the access token does not hold: %s. Nothing was done.", error.text);
+    complain(call_id(call), "refused: the access token does not hold: %s", error.text);
+    *status = status_worse(*status, STATUS_INPUT);
+    *result = executor_result(-1, "refused", jv_string(words));
+    free(words);
+    return EXECUTION_REFUSED;
 }
 
-static jv place_order(void *context, jv call, const char *access_token, const char *key,
-                      int *status) {
-    struct job *job = context;
-    struct error error;
-    jv order;
-    if (!make_order(call, &order, &error))
-        return invalid_order(call, error.text, status);
-    if (given.broker != NULL)
-        return place_at_broker(job, call, order, access_token, key, status);
+static enum execution place_at_api(struct job *job, jv call, jv order,
+                                   const struct attempt *attempt, jv *result, int *status) {
     char *body = json_text(order);
     struct http_answer answer;
-    jv result = jv_invalid();
-    send_order(job, call, access_token, body, key, &answer);
+    enum execution outcome = EXECUTION_UNKNOWN;
+    send_order(job, call, attempt->access_token, body, attempt->key, &answer);
     if (answer.outcome == HTTP_ANSWERED) {
-        result = read_answer(call, &answer, status);
+        outcome = read_answer(call, attempt, &answer, result, status);
     } else {
+        if (answer.outcome == HTTP_NOT_SENT)
+            outcome = EXECUTION_NOT_BEGUN;
         complain(call_id(call),
                  answer.outcome == HTTP_NOT_SENT
                      ? "%s: the order was not sent; run stock-buy on this document "
@@ -267,8 +309,21 @@ static jv place_order(void *context, jv call, const char *access_token, const ch
     }
     http_answer_free(&answer);
     free(body);
+    return outcome;
+}
+
+static enum execution place_order(void *context, jv call, const struct attempt *attempt, jv *result,
+                                  int *status) {
+    struct error error;
+    jv order;
+    if (!make_order(call, &order, &error)) {
+        *result = invalid_order(call, error.text, status);
+        return EXECUTION_REFUSED;
+    }
+    enum execution outcome = (given.broker != NULL ? place_at_broker : place_at_api)(
+        context, call, order, attempt, result, status);
     jv_free(order);
-    return result;
+    return outcome;
 }
 
 static int describe(void) {
@@ -312,6 +367,12 @@ static bool configure(struct job *job, struct error *error) {
     return http_url_allowed(job->url, error);
 }
 
+/* What the token does not bind, the seal must. */
+static bool is_bound(const struct job *job, struct error *error) {
+    return !given.unbound_token || job->record.seal_key != NULL ||
+           fail(error, STATUS_CONFIG, "--unbound-token needs a seal: set --seal-key-file");
+}
+
 static bool drop_rights(const struct job *job, struct error *error) {
     http_needs(job->http, &given.needs);
     record_needs(&job->record, &given.needs);
@@ -327,12 +388,14 @@ int main(int argc, char **argv) {
         usage_error("unknown operand '%s'", argv[first]);
     if (given.live && given.broker == NULL)
         usage_error("--live goes with --broker");
+    if (given.unbound_token && given.broker == NULL)
+        usage_error("--unbound-token goes with --broker");
     if (given.verbose)
         verbose_on();
     if (given.describe)
         return describe();
     if (configure(&job, &error) && record_configure(&job.record, &given.record, &error) &&
-        drop_rights(&job, &error)) {
+        is_bound(&job, &error) && drop_rights(&job, &error)) {
         struct executor executor = {.tool = given.name,
                                     .proves_key = job.dpop_key != NULL,
                                     .record = &job.record,

@@ -1,4 +1,5 @@
 /* tool-run: makes any program a tool: runs it for each approved call of its name. */
+#include "approval.h"
 #include "call.h"
 #include "config.h"
 #include "confine.h"
@@ -31,6 +32,8 @@ static const struct option_spec options[] = {
      "the tool is harmless: run calls that nobody was asked about"},
     {0, "at-most-once", NULL, OPTION_FLAG, &given.at_most_once,
      "with --journal: after a crash, do not run what was begun again"},
+    {0, "spent", "DIR", OPTION_TEXT, &given.record.spent,
+     "use each approval once: keep those that are spent in DIR"},
     {0, "dpop-key", "FILE", OPTION_TEXT, &given.dpop_key,
      "take tokens bound to this key; PROGRAM proves it"},
     {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "kill PROGRAM after this (never)"},
@@ -81,9 +84,9 @@ static char **make_environment(jv arguments, struct error *error) {
     bool good = true;
     jv_object_foreach(arguments, key, value) {
         const char *name = json_value_string(key);
-        if (jv_get_kind(value) != JV_KIND_STRING)
-            value = jv_dump_string(value, 0);
-        const char *text = json_value_string(value);
+        jv shown = good ? json_shown(value, error) : jv_invalid();
+        good = good && jv_is_valid(shown);
+        const char *text = json_value_string(shown);
         if (good && (name == NULL || !is_name(name)))
             good = fail(error, STATUS_INPUT, "an argument's name cannot be a variable's");
         if (good && text == NULL)
@@ -92,6 +95,7 @@ static char **make_environment(jv arguments, struct error *error) {
             entries[count++] = must_format("%s%s=%s", given.prefix, name, text);
         jv_free(key);
         jv_free(value);
+        jv_free(shown);
     }
     if (good)
         return entries;
@@ -116,50 +120,66 @@ static jv refuse_arguments(jv call, const char *why, int *status) {
     return result;
 }
 
-static jv run(void *context, jv call, const char *access_token, const char *key, int *status) {
+/* What has come of a run that has ended. */
+static jv outcome(jv call, const char *name, const struct process_end *end, int *status) {
+    const char *problem = end->timed_out         ? "timed_out"
+                          : end->too_large       ? "output_too_large"
+                          : end->exit_status > 0 ? "program_failed"
+                                                 : NULL;
+    if (problem != NULL) {
+        complain(call_id(call), "%s: %s, exit status %d", name, problem, end->exit_status);
+        *status = status_worse(*status, STATUS_UNAVAILABLE);
+    }
+    return executor_result(end->exit_status, problem, output_value(end));
+}
+
+/* The arguments as the program gets them, to the byte what was digested, and as variables. False
+ * and an error if they cannot be. */
+static bool make_input(jv arguments, char **input, char ***environment, struct error *error) {
+    *environment = NULL;
+    *input = json_canonical(arguments, error);
+    return *input != NULL &&
+           (given.prefix == NULL || (*environment = make_environment(arguments, error)) != NULL);
+}
+
+static enum execution run(void *context, jv call, const struct attempt *attempt, jv *result,
+                          int *status) {
     const struct runner *runner = context;
     const char *name = runner->programs->argv[0];
     struct error error;
     struct process_end end;
     jv arguments = json_get(call, "arguments");
-    char **environment = NULL;
-    if (given.prefix != NULL && (environment = make_environment(arguments, &error)) == NULL) {
-        jv_free(arguments);
-        return refuse_arguments(call, error.text, status);
+    char *input, **environment;
+    bool good = make_input(arguments, &input, &environment, &error);
+    jv_free(arguments);
+    if (!good) {
+        free(input);
+        *result = refuse_arguments(call, error.text, status);
+        return EXECUTION_REFUSED;
     }
-    char *input = json_text(arguments);
     struct program_run program_run = {.input = input,
                                       .input_size = strlen(input),
-                                      .token = access_token,
-                                      .token_is_dpop = executor_token_is_dpop(call),
-                                      .idempotency_key = key,
+                                      .token = attempt->access_token,
+                                      .token_is_dpop = approval_is_dpop(call),
+                                      .idempotency_key = attempt->key,
                                       .variables = environment};
-    jv_free(arguments);
     bool started = runner_run(runner, 0, &program_run, &end, &error);
     free(input);
     free_environment(environment);
     if (!started) {
         complain(call_id(call), "%s; nothing was run", error.text);
         *status = status_worse(*status, error.status);
-        return jv_invalid();
+        return EXECUTION_NOT_BEGUN;
     }
     if (end.broken) {
         complain(call_id(call), "%s: what came of it is not known", name);
         *status = status_worse(*status, STATUS_IO);
         free(end.output);
-        return jv_invalid();
+        return EXECUTION_UNKNOWN;
     }
-    const char *problem = end.timed_out         ? "timed_out"
-                          : end.too_large       ? "output_too_large"
-                          : end.exit_status > 0 ? "program_failed"
-                                                : NULL;
-    if (problem != NULL) {
-        complain(call_id(call), "%s: %s, exit status %d", name, problem, end.exit_status);
-        *status = status_worse(*status, STATUS_UNAVAILABLE);
-    }
-    jv result = executor_result(end.exit_status, problem, output_value(&end));
+    *result = outcome(call, name, &end, status);
     free(end.output);
-    return result;
+    return EXECUTION_DONE;
 }
 
 /* The definition in the file, in OpenAI's form and under our name. */
@@ -226,6 +246,7 @@ int main(int argc, char **argv) {
     struct executor executor = {.tool = given.name,
                                 .proves_key = given.dpop_key != NULL,
                                 .without_approval = given.without_approval,
+                                .spends = true,
                                 .at_most_once = given.at_most_once,
                                 .record = &record,
                                 .work = run,

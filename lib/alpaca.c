@@ -1,7 +1,6 @@
 #include "alpaca.h"
 
 #include "config.h"
-#include "executor.h"
 #include "form.h"
 #include "json.h"
 
@@ -69,22 +68,34 @@ static jv placed(long http_status, jv order) {
     return executor_result((int)http_status, NULL, json_set(content, "order", order));
 }
 
-/* The order that the broker has under the key; invalid if there is none, or it cannot be known now.
- */
-static jv look_up(struct http *http, const struct alpaca *alpaca, const char *key) {
+/* What the broker has under a key. */
+enum found { FOUND_NOTHING, FOUND_OURS, FOUND_ANOTHER, FOUND_UNKNOWN };
+
+static bool is_order(jv order, const char *symbol, double quantity) {
+    double found = 0;
+    const char *text = json_string(order, "qty");
+    char *end = NULL;
+    bool number = text != NULL ? (found = strtod(text, &end), *text != '\0' && *end == '\0')
+                               : json_number(order, "qty", &found);
+    return json_is(order, "symbol", symbol) && number && found == quantity &&
+           (!json_has(order, "side") || json_is(order, "side", "buy"));
+}
+
+/* Looks the order up by its key; *order is the caller's, valid where there is one. */
+static enum found look_up(struct http *http, const struct alpaca *alpaca, const char *key,
+                          const char *symbol, double quantity, jv *order) {
     struct http_answer answer;
     char *coded = form_encode(key);
     char *path = must_format("/v2/orders:by_client_order_id?client_order_id=%s", coded);
-    jv order = ask(http, alpaca, path, NULL, &answer);
-    bool found = answer.outcome == HTTP_ANSWERED && answer.status == 200 &&
-                 json_is(order, "client_order_id", key);
+    *order = ask(http, alpaca, path, NULL, &answer);
+    bool answered = answer.outcome == HTTP_ANSWERED;
+    enum found found = answered && answer.status == 404 ? FOUND_NOTHING : FOUND_UNKNOWN;
+    if (answered && answer.status == 200 && json_is(*order, "client_order_id", key))
+        found = is_order(*order, symbol, quantity) ? FOUND_OURS : FOUND_ANOTHER;
     http_answer_free(&answer);
     free(coded);
     free(path);
-    if (found)
-        return order;
-    jv_free(order);
-    return jv_invalid();
+    return found;
 }
 
 /* What to do about a refusal, by its status. */
@@ -111,38 +122,60 @@ static jv refused(const struct http_answer *answer, jv body, const char *id, int
     return result;
 }
 
-jv alpaca_buy(struct http *http, const struct alpaca *alpaca, const char *id, const char *symbol,
-              double quantity, const char *key, int *status) {
+/* The key is an order's that is not ours: nothing was bought for us. */
+static jv another_order(const char *id, int *status) {
+    complain(id, "the broker has another order under this key; nothing was bought");
+    *status = status_worse(*status, STATUS_PROTOCOL);
+    return executor_result(-1, "order_refused",
+                           jv_string("The broker has another order under the same key. Nothing was "
+                                     "bought."));
+}
+
+static void say_again(const struct http_answer *answer, const char *id, int *status) {
+    if (answer->outcome == HTTP_ANSWERED)
+        complain(id,
+                 "the broker says HTTP %ld %s; run stock-buy on this document again, it "
+                 "places the order once",
+                 answer->status, answer->reason);
+    else
+        complain(id, "%s; run stock-buy on this document again, it places the order once",
+                 answer->why);
+    *status = status_worse(*status, STATUS_UNAVAILABLE);
+}
+
+enum execution alpaca_buy(struct http *http, const struct alpaca *alpaca, const char *id,
+                          const char *symbol, double quantity, const struct attempt *attempt,
+                          jv *result, int *status) {
     struct http_answer answer;
-    char *text = order_body(symbol, quantity, key);
-    jv body = ask(http, alpaca, "/v2/orders", text, &answer), result = jv_invalid();
+    char *text = order_body(symbol, quantity, attempt->key);
+    jv body = ask(http, alpaca, "/v2/orders", text, &answer), earlier = jv_invalid();
     const char *words = json_string(body, "message");
     bool answered = answer.outcome == HTTP_ANSWERED;
-    bool unclear =
-        answered ? answer.status >= 500 || answer.status == 408 : answer.outcome == HTTP_UNKNOWN;
-    bool again = answered && answer.status == 422 && words != NULL &&
+    bool taken = answered && answer.status == 422 && words != NULL &&
                  strstr(words, "client_order_id must be unique") != NULL;
-    jv earlier = unclear || again ? look_up(http, alpaca, key) : jv_invalid();
-    free(text);
-    if (answered && answer.status >= 200 && answer.status < 300) {
-        result = placed(answer.status, jv_copy(body));
-    } else if (jv_is_valid(earlier)) {
-        result = placed(200, jv_copy(earlier));
-    } else if (answered && !unclear && !again && answer.status != 429) {
-        result = refused(&answer, body, id, status);
+    bool refusal = answered && executor_is_refusal(answer.status) && !taken;
+    bool placed_now = answered && answer.status >= 200 && answer.status < 300;
+    enum found found = FOUND_UNKNOWN;
+    if (!placed_now && answer.outcome != HTTP_NOT_SENT && (!refusal || attempt->again))
+        found = look_up(http, alpaca, attempt->key, symbol, quantity, &earlier);
+    enum execution outcome = EXECUTION_DONE;
+    if (placed_now) {
+        *result = placed(answer.status, jv_copy(body));
+    } else if (found == FOUND_OURS) {
+        *result = placed(200, jv_copy(earlier));
+    } else if (found == FOUND_ANOTHER) {
+        *result = another_order(id, status);
+        outcome = EXECUTION_REFUSED;
+    } else if (refusal) {
+        *result = refused(&answer, body, id, status);
+        outcome = EXECUTION_REFUSED;
     } else {
-        if (answered)
-            complain(id,
-                     "the broker says HTTP %ld %s; run stock-buy on this document again, it "
-                     "places the order once",
-                     answer.status, answer.reason);
-        else
-            complain(id, "%s; run stock-buy on this document again, it places the order once",
-                     answer.why);
-        *status = status_worse(*status, STATUS_UNAVAILABLE);
+        say_again(&answer, id, status);
+        outcome = answer.outcome == HTTP_NOT_SENT ? EXECUTION_NOT_BEGUN : EXECUTION_UNKNOWN;
     }
+    free(text);
     jv_free(earlier);
     jv_free(body);
     http_answer_free(&answer);
-    return result;
+    return outcome;
 }

@@ -4,6 +4,7 @@
 #define CIBA_ALPACA_H
 
 #include "error.h"
+#include "executor.h"
 #include "http.h"
 
 #include <jv.h>
@@ -18,12 +19,15 @@ struct alpaca {
  * address is the real account's and `live` was not said. */
 bool alpaca_configure(struct alpaca *alpaca, bool live, struct error *error);
 
-/* Places a market order for the day of `quantity` shares of `symbol` under the key
- * (client_order_id, at most 48 characters). Where the answer does not tell, or says that there is
- * such an order already, the order is looked up by the key. Returns what executor_result returns,
- * with the status, and the order or the broker's words for the model; invalid where it may be
- * placed by running again. *status and a complaint under `id` tell what went wrong. */
-jv alpaca_buy(struct http *http, const struct alpaca *alpaca, const char *id, const char *symbol,
-              double quantity, const char *key, int *status);
+/* Places a market order for the day of `quantity` shares of `symbol` under the attempt's key
+ * (client_order_id, at most 48 characters). Where the answer does not tell, says that there is such
+ * an order already, or refuses what an earlier try may have placed, the order is looked up by the
+ * key; it is ours only if it is of the same symbol and quantity. Sets *result as executor_work
+ * does, with the order or the broker's words for the model. *status and a complaint under `id` tell
+ * what went wrong.
+ */
+enum execution alpaca_buy(struct http *http, const struct alpaca *alpaca, const char *id,
+                          const char *symbol, double quantity, const struct attempt *attempt,
+                          jv *result, int *status);
 
 #endif

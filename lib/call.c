@@ -107,6 +107,8 @@ static const struct {
     {"invalid_binding_message", STATUS_CONFIG,
      "the message (-m) is too long or has characters that the provider forbids"},
     {"invalid_authorization_details", STATUS_CONFIG, "check -d against the provider's types"},
+    {"insufficient_scope", STATUS_REFUSED, "the provider granted less than was asked for"},
+    {"insufficient_user_authentication", STATUS_REFUSED, "check --acr-values"},
     {"invalid_dpop_proof", STATUS_CONFIG, "check --dpop-key, and this machine's clock"},
     {"use_dpop_nonce", STATUS_UNAVAILABLE, "try again"},
     {"invalid_request_object", STATUS_CONFIG,

@@ -1,10 +1,12 @@
 #include "ciba.h"
 
+#include "authorization_details.h"
 #include "binding_message.h"
 #include "call.h"
 #include "clock.h"
 #include "digest.h"
 #include "form.h"
+#include "grant.h"
 #include "id_token.h"
 #include "json.h"
 #include "jws.h"
@@ -67,7 +69,10 @@ static jv parameters_of(const struct client *client, const struct ciba_question 
 static char *form_add_value(char *form, const char *name, jv value) {
     if (json_value_string(value) != NULL)
         return form_add(form, name, json_value_string(value));
-    char *text = json_text(value);
+    struct error ignored;
+    char *text = json_exact(value, &ignored);
+    if (text == NULL)
+        text = json_text(value); /* what no argument can have, since it has a digest */
     form = form_add(form, name, text);
     free(text);
     return form;
@@ -98,8 +103,10 @@ static char *question_form(const struct client *client, const struct ciba_questi
     jv parameters = parameters_of(client, question);
     char *form = NULL;
     if (question->is_signed) {
-        /* §7.1.1: everything within, beside it only the client's authentication */
+        /* §7.1.1: everything within, beside it only the client's authentication; for the issuer,
+         * also where assertions are for an endpoint */
         jv claims = jv_object_merge(parameters, client_claims(client));
+        claims = json_set_string(claims, "aud", client->issuer);
         claims = json_set(claims, "nbf", json_get(claims, "iat"));
         char *request = client_sign(client, claims, NULL, error);
         if (request != NULL)
@@ -136,6 +143,10 @@ jv ciba_authorization(const struct client *client, const struct ciba_question *q
     record = json_set_string(record, "login_hint", question->login_hint);
     record = json_set_string(record, "scope", question->scope);
     record = json_set_string(record, "audience", question->audience);
+    if (jv_get_kind(question->resources) == JV_KIND_ARRAY &&
+        jv_array_length(jv_copy(question->resources)) > 0)
+        record = json_set(record, "resource", jv_copy(question->resources));
+    record = json_set_string(record, "acr_values", question->acr_values);
     record = json_set_string(record, "binding_message", question->binding_message);
     if (jv_is_valid(question->authorization_details))
         record =
@@ -279,6 +290,9 @@ jv ciba_ask(struct client *client, const struct ciba_question *question, jv call
     const char *message = question->binding_message;
     if (message != NULL && !binding_message_sound(message, error))
         return call_settle(call, "failed", "invalid_message", error->text);
+    jv details = question->authorization_details;
+    if (jv_is_valid(details) && !details_sound(details, error))
+        return call_settle(call, "failed", "invalid_authorization_details", error->text);
     const char *url = ask_endpoint(client, error);
     if (url == NULL)
         return call_settle(call, "failed",
@@ -287,6 +301,8 @@ jv ciba_ask(struct client *client, const struct ciba_question *question, jv call
                            error->text);
     if (message != NULL && !question->any_message && !binding_message_taken(message, url, error))
         return call_settle(call, "failed", "invalid_message", error->text);
+    if (jv_is_valid(details) && !details_known(details, client->metadata, error))
+        return call_settle(call, "failed", "invalid_authorization_details", error->text);
     return send_question(client, url, question, call, error);
 }
 
@@ -320,33 +336,75 @@ static jv token_of(jv body) {
     return token;
 }
 
-static jv read_token_answer(struct client *client, jv call, jv body, bool is_push,
-                            struct error *error) {
-    jv authorization = json_get(call, "authorization");
-    const char *access_token = json_string(body, "access_token");
+/* The call as failed: its approval is not used. Takes the call. */
+static jv not_approved(jv call, const char *code, const struct error *why, struct error *error) {
+    *error = *why;
+    if (error->status == STATUS_INPUT || error->status == STATUS_CONFIG)
+        error->status = STATUS_PROTOCOL; /* it came from the provider */
+    return call_settle(call, "failed", code, why->text);
+}
+
+/* Whether the ID token of the answer holds; *user is who approved, the caller's to free. */
+static bool id_token_holds(struct client *client, jv authorization, jv body, bool is_push,
+                           char **user, struct error *error) {
+    struct error why;
+    const char *id_token = json_string(body, "id_token");
     struct id_token_facts facts = {.user = json_string(authorization, "user"),
                                    .auth_req_id = json_string(authorization, "auth_req_id"),
-                                   .access_token = access_token,
+                                   .access_token = json_string(body, "access_token"),
                                    .now = clock_now(),
                                    .is_push = is_push,
                                    .refresh_token = json_string(body, "refresh_token")};
-    bool good = true;
+    json_number(authorization, "requested_at", &facts.requested_at);
+    if (!json_has(body, "id_token") && client->without_id_token && !is_push)
+        return true;
+    if (id_token == NULL)
+        return fail(
+            error, STATUS_PROTOCOL,
+            "the ID token does not hold: there is none, so that it is not known who approved; "
+            "--without-id-token accepts that of a provider that gives none");
+    return id_token_verify(client, id_token, facts, user, &why) ||
+           fail(error, why.status, "the ID token does not hold: %s", why.text);
+}
+
+/* Whether the token is bound to the client's key if it has one, and to none if it has none. */
+static bool binding_fits(const struct client *client, jv body, struct error *error) {
+    const char *type = json_string(body, "token_type");
+    bool dpop = type != NULL && strcasecmp(type, "DPoP") == 0;
+    if (dpop == (client->dpop_key != NULL))
+        return true;
+    return fail(error, STATUS_PROTOCOL,
+                dpop ? "the token is bound to a key, and none was proven"
+                     : "the token is not bound to the key of --dpop-key: a downgrade");
+}
+
+static jv read_token_answer(struct client *client, jv call, jv body, bool is_push,
+                            struct error *error) {
+    jv authorization = json_get(call, "authorization"), token = token_of(body);
+    const char *access_token = json_string(body, "access_token"), *fault = NULL;
     struct error why;
+    char *user = NULL;
     if (access_token == NULL || *access_token == '\0' || json_string(body, "token_type") == NULL) {
-        good = fail(error, STATUS_PROTOCOL, "the token answer has no access_token or token_type");
-        call = call_settle(call, "failed", "invalid_response", error->text);
-    } else if (is_push || json_has(body, "id_token")) {
-        const char *id_token = json_string(body, "id_token");
-        good = id_token != NULL && id_token_verify(client, id_token, facts, &why);
-        if (!good) {
-            fail(error, id_token ? why.status : STATUS_PROTOCOL, "the ID token does not hold: %s",
-                 id_token ? why.text : "there is none, or it is no string");
-            call = call_settle(call, "failed", "invalid_id_token", error->text);
-        }
+        fail(&why, STATUS_PROTOCOL, "the token answer has no access_token or token_type");
+        fault = "invalid_response";
+    } else if (!id_token_holds(client, authorization, body, is_push, &user, &why)) {
+        fault = "invalid_id_token";
+    } else if (!binding_fits(client, body, &why)) {
+        fault = "invalid_response";
+    } else {
+        fault = grant_fault(authorization, token, &why);
     }
     jv_free(authorization);
-    return good ? call_settle(json_set(call, "token", token_of(body)), "approved", NULL, NULL)
-                : call;
+    if (fault != NULL) {
+        call = not_approved(call, fault, &why, error);
+        jv_free(token);
+    } else {
+        call = call_settle(json_set(call, "token", token), "approved", NULL, NULL);
+        authorization = json_set_string(json_get(call, "authorization"), "approved_by", user);
+        call = json_set(call, "authorization", authorization);
+    }
+    free(user);
+    return call;
 }
 
 /* What the next DPoP proof must have, RFC 9449 §8.2. */

@@ -54,6 +54,7 @@ struct client {
     char *dpop_nonce;         /* what the provider wants in the next proof, NULL for none */
     char *pending_words;      /* the last answer that was authorization_pending, NULL for none */
     bool has_certificate;
+    bool without_id_token; /* the provider is known to give none: who approved is not known */
     struct http *http;
     jv metadata;                  /* of the issuer; invalid until client_discover */
     jv jwks;                      /* invalid until fetched */

@@ -1,14 +1,13 @@
 #include "executor.h"
 
+#include "approval.h"
 #include "call.h"
-#include "clock.h"
 #include "digest.h"
 #include "filter.h"
 #include "json.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 jv executor_result(int status, const char *error, jv content) {
     jv result = jv_object();
@@ -17,113 +16,37 @@ jv executor_result(int status, const char *error, jv content) {
     return json_set(json_set_string(result, "error", error), "content", content);
 }
 
-/* The key under which one execution of this call, however often it is tried, is known: of
- * auth_req_id and call id; the caller frees. */
-static char *idempotency_key(jv call) {
+bool executor_is_refusal(long http_status) {
+    static const long others[] = {300, 303, 304, 408, 409, 425, 429};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (http_status == others[i])
+            return false;
+    return http_status >= 300 && http_status < 500;
+}
+
+/* The key of one execution, however often it is tried: one approval is one execution, so it is of
+ * the auth_req_id, of which use of it this is (record_reuse), and of what was approved; of a call
+ * that needs no approval, of the call's id and what it is. The caller frees; NULL and an error. */
+static char *execution_key(jv call, struct error *error) {
     jv authorization = json_get(call, "authorization");
-    const char *auth_req_id = json_string(authorization, "auth_req_id");
-    /* A newline cannot be in an auth_req_id (CIBA Core §7.3), so that the two cannot run together.
-     */
-    char *both = must_format("%s\n%s", auth_req_id != NULL ? auth_req_id : "", call_id(call));
-    char *digest = digest_of(both, strlen(both)), *key = must_copy(digest + strlen("sha-256:"));
+    jv name = json_get(authorization, "auth_req_id"), use = json_get(authorization, "use");
+    char *digest = call_digest(call, error), *key = NULL;
+    if (digest != NULL) {
+        jv parts = JV_ARRAY(jv_is_valid(name) ? name : jv_string(call_id(call)),
+                            jv_is_valid(use) ? use : jv_null(), jv_string(digest));
+        char *text = json_canonical(parts, error);
+        char *named = text != NULL ? digest_of(text, strlen(text)) : NULL;
+        key = named != NULL ? must_copy(named + strlen("sha-256:")) : NULL;
+        jv_free(parts);
+        free(text);
+        free(named);
+    } else {
+        jv_free(name);
+        jv_free(use);
+    }
     jv_free(authorization);
-    free(both);
     free(digest);
     return key;
-}
-
-/* Whether all that was asked for is in what was granted, member by member, and nothing beside it.
- * The provider may add members to a detail (RFC 9396 §7.1), not change or add a detail. */
-static bool details_agree(jv asked, jv granted) {
-    if (jv_get_kind(asked) != JV_KIND_ARRAY || jv_get_kind(granted) != JV_KIND_ARRAY)
-        return json_equal(asked, granted);
-    bool agree = jv_array_length(jv_copy(asked)) == jv_array_length(jv_copy(granted));
-    jv_array_foreach(asked, i, one) {
-        bool found = false;
-        jv_array_foreach(granted, j, other) {
-            bool same = jv_get_kind(one) == jv_get_kind(other);
-            if (jv_get_kind(one) == JV_KIND_OBJECT && same) {
-                jv merged = jv_object_merge(jv_copy(other), jv_copy(one));
-                same = json_equal(merged, other);
-                jv_free(merged);
-            } else {
-                same = json_equal(one, other);
-            }
-            found = found || same;
-            jv_free(other);
-        }
-        agree = agree && found;
-        jv_free(one);
-    }
-    return agree;
-}
-
-/* The authorization_details within an access token that is a JWT (RFC 9396 §9.1), unverified: they
- * are for the API to trust, and for us only to disagree with. Invalid if there are none. */
-static jv details_in_jwt(const char *access_token) {
-    const char *first = strchr(access_token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
-    struct error ignored;
-    size_t size = 0;
-    jv payload = jv_invalid();
-    unsigned char *bytes =
-        second == NULL ? NULL : base64url_decode(first + 1, (size_t)(second - first - 1), &size);
-    if (bytes != NULL)
-        json_parse((const char *)bytes, size, &payload, &ignored);
-    free(bytes);
-    jv details = json_get(payload, "authorization_details");
-    jv_free(payload);
-    return details;
-}
-
-static bool token_details_agree(jv authorization, jv token, const char *access_token) {
-    jv asked = json_get(authorization, "authorization_details");
-    jv granted = json_get(token, "authorization_details"), within = details_in_jwt(access_token);
-    bool agree = (!jv_is_valid(granted) || details_agree(asked, granted)) &&
-                 (!jv_is_valid(within) || details_agree(asked, within));
-    jv_free(asked);
-    jv_free(granted);
-    jv_free(within);
-    return agree;
-}
-
-/* RFC 6750 §2.1: what may stand behind "Bearer ". */
-static bool is_bearer_syntax(const char *token) {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
-    return *token != '\0' && strspn(token, allowed) == strlen(token);
-}
-
-bool executor_token_is_dpop(jv call) {
-    jv token = json_get(call, "token");
-    const char *type = json_string(token, "token_type");
-    bool is_dpop = type != NULL && strcasecmp(type, "DPoP") == 0;
-    jv_free(token);
-    return is_dpop;
-}
-
-/* Whether the approval may be used for this call. */
-static bool approval_holds(const struct executor *executor, jv call, jv authorization, jv token,
-                           struct error *error) {
-    const char *access_token = json_string(token, "access_token");
-    const char *type = json_string(token, "token_type");
-    double expires_at;
-    if (!record_trusts(executor->record, call, error))
-        return false;
-    if (access_token == NULL)
-        return fail(error, STATUS_INPUT, "it is approved but has no access token");
-    if (!is_bearer_syntax(access_token))
-        return fail(error, STATUS_INPUT, "its access token has characters that no token has");
-    bool is_dpop = executor_token_is_dpop(call);
-    if (is_dpop && !executor->proves_key)
-        return fail(error, STATUS_CONFIG, "its token is bound to a key; --dpop-key names that");
-    if (!is_dpop && (type == NULL || strcasecmp(type, "Bearer") != 0))
-        return fail(error, STATUS_INPUT, "its token is neither of the type Bearer nor DPoP");
-    if (json_number(token, "expires_at", &expires_at) && expires_at <= clock_now())
-        return fail(error, STATUS_NO, "its access token has expired; ask the user again");
-    if (!token_details_agree(authorization, token, access_token))
-        return fail(error, STATUS_INPUT,
-                    "the token's authorization_details are not what was asked");
-    return true;
 }
 
 /* The result of a call that the user, or the provider, did not let happen. */
@@ -138,7 +61,10 @@ static jv refusal(jv call, enum call_state state) {
         words = must_copy("The user did not answer in time, the request has expired. "
                           "Nothing was done.");
     else
-        words = must_format("The user could not be asked (%s%s%s). Nothing was done.",
+        words = must_format("%s (%s%s%s). Nothing was done.",
+                            json_has(authorization, "auth_req_id")
+                                ? "No approval that holds came, or the user could not be asked"
+                                : "The user could not be asked",
                             code ? code : "unknown error", why ? ": " : "", why ? why : "");
     jv result = executor_result(-1,
                                 state == CALL_DENIED    ? "denied"
@@ -150,21 +76,7 @@ static jv refusal(jv call, enum call_state state) {
     return result;
 }
 
-/* Executes, with the intent on the disk before and the outcome after. Takes the call. */
-static jv execute(const struct executor *executor, jv call, const char *key,
-                  const char *access_token, int *status) {
-    struct error error;
-    if (!record_executing(executor->record, key, &error)) {
-        complain(call_id(call), "%s; nothing was done", error.text);
-        *status = status_worse(*status, error.status);
-        return call;
-    }
-    jv result = executor->work(executor->context, call, access_token, key, status);
-    return record_executed(executor->record, call, key, result, false, status);
-}
-
-/* The end of a call that may have been executed before a crash and will not be again. Takes the
- * call. */
+/* The end of a call that may have been executed and will not be again. Takes the call. */
 static jv leave_unknown(const struct executor *executor, jv call, const char *key, const char *why,
                         int *status) {
     char *words = must_format("It was begun, and it is not known whether it was done; %s. Look "
@@ -189,28 +101,122 @@ static jv refuse(const struct executor *executor, jv call, const struct error *e
     return json_set(call, "result", result);
 }
 
+/* The call with its arguments as they were digested; what it is executed from. */
+static jv normal_call(jv call) {
+    struct error ignored;
+    jv arguments = json_get(call, "arguments"), normal = json_normal(arguments, &ignored);
+    jv_free(arguments);
+    return jv_is_valid(normal) ? json_set(jv_copy(call), "arguments", normal) : jv_copy(call);
+}
+
+/* Whether the approval is free to be used; else *call is ended, if it can be. */
+static bool may_spend(const struct executor *executor, jv *call, struct attempt *attempt,
+                      int *status) {
+    struct error error;
+    if (!executor->spends || attempt->access_token == NULL)
+        return true;
+    switch (record_spend(executor->record, *call, attempt->key, &attempt->again, &error)) {
+    case SPENT_NOW:
+        return true;
+    case SPENT_BEFORE:
+        fail(&error, STATUS_INPUT, "its approval has been used before");
+        *call = refuse(executor, *call, &error, status);
+        return false;
+    case SPENT_UNKNOWN:
+        *call = leave_unknown(executor, *call, attempt->key, "an approval is used once", status);
+        return false;
+    case SPENT_ERROR:
+        break;
+    }
+    complain(call_id(*call), "%s; nothing was done", error.text);
+    *status = status_worse(*status, error.status);
+    return false;
+}
+
+/* The call as it was left by its execution. Takes call and result. */
+static jv end_execution(const struct executor *executor, jv call, const struct attempt *attempt,
+                        enum execution outcome, jv result, int *status) {
+    struct record *record = executor->record;
+    if (outcome == EXECUTION_REFUSED && attempt->again) {
+        jv_free(result);
+        return leave_unknown(executor, call, attempt->key, "the next try was not accepted", status);
+    }
+    if (outcome == EXECUTION_UNKNOWN)
+        call = record_attempted(record, call);
+    return record_executed(record, call, attempt->key, result, false, status);
+}
+
+/* Executes, with the intent on the disk before and the outcome after. Takes the call. */
+static jv execute(const struct executor *executor, jv call, struct attempt attempt, int *status) {
+    struct record *record = executor->record;
+    struct error error;
+    if (!record_executing(record, attempt.key, &error)) {
+        complain(call_id(call), "%s; nothing was done", error.text);
+        *status = status_worse(*status, error.status);
+        return call;
+    }
+    if (!may_spend(executor, &call, &attempt, status))
+        return call;
+    jv normal = normal_call(call), result = jv_invalid();
+    enum execution outcome = executor->work(executor->context, normal, &attempt, &result, status);
+    call = end_execution(executor, call, &attempt, outcome, result, status);
+    record_spent(record, normal, attempt.key,
+                 outcome == EXECUTION_DONE      ? USED
+                 : outcome == EXECUTION_UNKNOWN ? USE_UNKNOWN
+                                                : NOT_USED,
+                 status);
+    jv_free(normal);
+    return call;
+}
+
+/* Whether the call says that it may have been executed. */
+static bool was_attempted(jv call) {
+    jv authorization = json_get(call, "authorization");
+    bool attempted = json_has(authorization, "attempted_at");
+    jv_free(authorization);
+    return attempted;
+}
+
+/* Executes an approved call, if its approval holds. Takes the call. */
+static jv execute_approved(const struct executor *executor, jv call, struct attempt attempt,
+                           int *status) {
+    struct error error;
+    bool holds = approval_holds(executor->record, call, executor->proves_key, &error);
+    if (!holds && attempt.again)
+        return leave_unknown(executor, call, attempt.key, error.text, status);
+    if (!holds)
+        return refuse(executor, call, &error, status);
+    jv token = json_get(call, "token");
+    char *access_token = must_copy(json_string(token, "access_token"));
+    attempt.access_token = access_token;
+    call = execute(executor, call, attempt, status);
+    free(access_token);
+    jv_free(token);
+    return call;
+}
+
 /* Executes a call that is approved, or needs no approval, unless the journal has it already. Takes
  * the call. */
 static jv execute_once(const struct executor *executor, jv call, bool approved, int *status) {
-    jv authorization = json_get(call, "authorization"), token = json_get(call, "token"), result;
-    char *key = idempotency_key(call);
+    jv result;
     struct error error;
+    char *key = execution_key(call, &error);
+    if (key == NULL) {
+        call = refuse(executor, call, &error, status);
+        return json_delete(call, "token");
+    }
     enum record_memory memory = record_execution(executor->record, key, &result);
+    bool again = memory == RECORD_BEGUN || was_attempted(call);
+    struct attempt attempt = {NULL, key, again};
     if (memory == RECORD_FINISHED)
         call = record_executed(executor->record, call, key, result, true, status);
-    else if (memory == RECORD_BEGUN && executor->at_most_once)
+    else if (again && executor->at_most_once)
         call = leave_unknown(executor, call, key, "it is not to be done twice", status);
-    else if (!approved)
-        call = execute(executor, call, key, NULL, status);
-    else if (approval_holds(executor, call, authorization, token, &error))
-        call = execute(executor, call, key, json_string(token, "access_token"), status);
-    else if (memory == RECORD_BEGUN)
-        call = leave_unknown(executor, call, key, error.text, status);
+    else if (approved)
+        call = execute_approved(executor, call, attempt, status);
     else
-        call = refuse(executor, call, &error, status);
+        call = execute(executor, call, attempt, status);
     free(key);
-    jv_free(authorization);
-    jv_free(token);
     return json_has(call, "result") ? json_delete(call, "token") : call;
 }
 

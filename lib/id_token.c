@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Whether the claim is the half hash of the other token, or, if it need not be there, is not. */
 static bool hash_holds(const struct jws *token, const char *claim, const char *other, bool needed,
@@ -15,6 +16,22 @@ static bool hash_holds(const struct jws *token, const char *claim, const char *o
     bool same = json_is(token->payload, claim, hash);
     free(hash);
     return same || fail(error, STATUS_PROTOCOL, "its '%s' is of another token", claim);
+}
+
+enum { OLDER_THAN_REQUEST_SECONDS = 300 /* as far as two clocks may differ */ };
+
+static bool times_hold(jv payload, const struct id_token_facts *facts, struct error *error) {
+    double issued;
+    if (facts->now <= 0)
+        return true;
+    if (!jwt_times_hold(payload, facts->now, error))
+        return false;
+    return facts->requested_at <= 0 || !json_number(payload, "iat", &issued) ||
+           issued >= facts->requested_at - OLDER_THAN_REQUEST_SECONDS ||
+           fail(error, STATUS_PROTOCOL,
+                "it was issued before the user was asked ('iat' is %.0f s older); is the clock "
+                "right?",
+                facts->requested_at - issued);
 }
 
 bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *facts,
@@ -30,13 +47,16 @@ bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *
         return fail(error, STATUS_PROTOCOL, "its 'aud' is not this client");
     if (json_has(payload, "azp") ? !json_is(payload, "azp", facts->client_id) : audiences > 1)
         return fail(error, STATUS_PROTOCOL, "its 'azp' is not this client");
-    if (!jwt_times_hold(payload, facts->now, error))
+    if (!times_hold(payload, facts, error))
         return false;
     if (json_string(payload, "sub") == NULL)
         return fail(error, STATUS_PROTOCOL, "it has no 'sub'");
     if (facts->user != NULL && !json_is(payload, "sub", facts->user))
         return fail(error, STATUS_PROTOCOL, "its 'sub' is not the user who was asked");
-    if (facts->auth_req_id != NULL && (facts->is_push || json_has(payload, request_claim)) &&
+    bool named = json_has(payload, request_claim);
+    if (!named && facts->must_name_request)
+        return fail(error, STATUS_PROTOCOL, "it does not name the request that it answers");
+    if ((named || facts->is_push) && facts->auth_req_id != NULL &&
         !json_is(payload, request_claim, facts->auth_req_id))
         return fail(error, STATUS_PROTOCOL, "it answers another auth_req_id");
     return hash_holds(token, "at_hash", facts->access_token, facts->is_push, error) &&
@@ -44,20 +64,54 @@ bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *
                       facts->is_push, error);
 }
 
+/* OIDC Core §3.1.3.7-7, where the metadata say what the issuer signs with. */
+static bool algorithm_offered(jv metadata, const struct jws *token, struct error *error) {
+    const char *alg = json_string(token->header, "alg");
+    jv offered = json_array(metadata, "id_token_signing_alg_values_supported");
+    bool found = jv_array_length(jv_copy(offered)) == 0;
+    jv_array_foreach(offered, i, one) {
+        const char *name = json_value_string(one);
+        found = found || (name != NULL && alg != NULL && strcmp(name, alg) == 0);
+        jv_free(one);
+    }
+    jv_free(offered);
+    return found || fail(error, STATUS_PROTOCOL,
+                         "it is signed with %.20s, which the issuer does not list for ID tokens",
+                         alg != NULL ? alg : "nothing");
+}
+
+/* Not a token of another kind: a logout token, for one, has much the same claims. */
+static bool type_fits(const struct jws *token, struct error *error) {
+    const char *type = json_string(token->header, "typ");
+    return !json_has(token->header, "typ") ||
+           (type != NULL &&
+            (strcasecmp(type, "JWT") == 0 || strcasecmp(type, "application/jwt") == 0)) ||
+           fail(error, STATUS_PROTOCOL, "its 'typ' is %.40s, not JWT",
+                type != NULL ? type : "none");
+}
+
+/* By the issuer's keys, fetched again if none of those at hand fits. */
+static bool signature_holds(struct client *client, const struct jws *token, struct error *error) {
+    bool good = client_fetch_keys(client, false, error);
+    enum jws_verdict verdict = good ? jws_verify(token, client->jwks, error) : JWS_INVALID;
+    if (verdict == JWS_NO_KEY) {
+        good = client_fetch_keys(client, true, error);
+        verdict = good ? jws_verify(token, client->jwks, error) : JWS_INVALID;
+    }
+    return verdict == JWS_VALID;
+}
+
 bool id_token_verify(struct client *client, const char *token, struct id_token_facts facts,
-                     struct error *error) {
+                     char **user, struct error *error) {
     struct jws jws;
     if (!jws_parse(token, &jws, error))
         return false;
     facts.issuer = client->issuer;
     facts.client_id = client->id;
-    bool good = client_fetch_keys(client, false, error);
-    enum jws_verdict verdict = good ? jws_verify(&jws, client->jwks, error) : JWS_INVALID;
-    if (verdict == JWS_NO_KEY) {
-        good = client_fetch_keys(client, true, error);
-        verdict = good ? jws_verify(&jws, client->jwks, error) : JWS_INVALID;
-    }
-    good = verdict == JWS_VALID && id_token_claims_hold(&jws, &facts, error);
+    bool good = type_fits(&jws, error) && algorithm_offered(client->metadata, &jws, error) &&
+                signature_holds(client, &jws, error) && id_token_claims_hold(&jws, &facts, error);
+    if (good && user != NULL)
+        *user = must_copy(json_string(jws.payload, "sub"));
     jws_free(&jws);
     return good;
 }

@@ -22,4 +22,7 @@ bool scope_has(const char *scopes, const char *wanted, size_t size);
  * CLOCK_SKEW_SECONDS of tolerance. False and an error with status 76 that names the claim. */
 bool jwt_times_hold(jv payload, double now, struct error *error);
 
+/* The payload of a token that is a JWT, unverified; invalid if it is none. */
+jv jwt_unverified_claims(const char *token);
+
 #endif

@@ -1,9 +1,11 @@
 #include "poller.h"
 
+#include "approval.h"
 #include "call.h"
 #include "ciba.h"
 #include "clock.h"
 #include "heap.h"
+#include "id_token.h"
 #include "json.h"
 #include "spool.h"
 #include "waiting.h"
@@ -13,8 +15,9 @@
 #include <string.h>
 
 enum {
-    LONGEST_BACKOFF = 60, /* seconds between tries while the server is in trouble */
-    SAFETY_POLL = 60      /* seconds between polls of a call whose notification has not come */
+    LONGEST_BACKOFF = 60,      /* seconds between tries while the server is in trouble */
+    ASK_FOR_KEYS_SECONDS = 10, /* between tries to have the issuer's keys for decided calls */
+    SAFETY_POLL = 60           /* seconds between polls of a call whose notification has not come */
 };
 
 struct poller {
@@ -28,6 +31,9 @@ struct poller {
     struct heap heap;           /* of waits */
     const char *token_endpoint; /* NULL until the issuer is known */
     int discovery_troubles;
+    unsigned long approved; /* proven */
+    struct error no_keys;   /* why the issuer's keys could not be had, the last time */
+    double no_keys_until;   /* when they are asked for again */
 };
 
 struct poller *poller_new(struct client *client, const struct poller_settings *settings,
@@ -60,11 +66,31 @@ static struct wait *soonest(const struct poller *poller) {
     return (struct wait *)poller->heap.items[0];
 }
 
-static int document_status(jv document) {
+unsigned long poller_approved(const struct poller *poller) {
+    return poller->approved;
+}
+
+static int refuse(jv call, int status, const char *why) {
+    complain(call_id(call), "nobody approved anything: %s", why);
+    return status;
+}
+
+/* What a call stands for: to a gate, one that nobody was asked about is not approved. */
+static int call_status(const struct poller *poller, jv call) {
+    if (!poller->settings.gate)
+        return call_exit_status(call);
+    if (jv_get_kind(call) != JV_KIND_OBJECT)
+        return refuse(call, STATUS_INPUT, "it is no JSON object");
+    if (call_state(call) == CALL_NEW && !json_has(call, "authorization"))
+        return refuse(call, STATUS_INPUT, "nobody was asked; run ciba-authorize first");
+    return call_exit_status(call);
+}
+
+static int document_status(const struct poller *poller, jv document) {
     int status = STATUS_DONE;
     jv calls = json_array(document, "calls");
     jv_array_foreach(calls, i, call) {
-        status = status_worse(status, call_exit_status(call));
+        status = status_worse(status, call_status(poller, call));
         jv_free(call);
     }
     jv_free(calls);
@@ -80,7 +106,7 @@ static void put_out(struct poller *poller, struct waiting_document *waiting, jv 
     if (waiting->next != NULL)
         waiting->next->previous = waiting->previous;
     poller->document_count--;
-    int status = status_worse(waiting->status, document_status(document));
+    int status = status_worse(waiting->status, document_status(poller, document));
     poller->output(poller->context, document, status);
     free(waiting->text);
     free(waiting);
@@ -121,9 +147,92 @@ static bool is_ours(const struct poller *poller, jv call, int *status) {
     return ours;
 }
 
+/* Discovers the issuer and fetches its keys; one that could not be reached is not asked again for
+ * each document. */
+static bool keys_ready(struct poller *poller, struct error *error) {
+    *error = poller->no_keys;
+    if (clock_now() < poller->no_keys_until)
+        return false;
+    if (client_discover(poller->client, error) && client_fetch_keys(poller->client, false, error))
+        return true;
+    poller->no_keys = *error;
+    poller->no_keys_until = clock_now() + ASK_FOR_KEYS_SECONDS;
+    return false;
+}
+
+/* Whether the ID token in the document proves that this user approved this request. */
+static bool id_token_proves(struct poller *poller, jv authorization, jv token,
+                            struct error *error) {
+    struct error why;
+    bool gate = poller->settings.gate;
+    const char *id_token = json_string(token, "id_token");
+    const char *user = json_string(authorization, "user");
+    struct id_token_facts facts = {.user = user != NULL ? user
+                                                        : json_string(authorization, "approved_by"),
+                                   .auth_req_id = json_string(authorization, "auth_req_id"),
+                                   .access_token = json_string(token, "access_token"),
+                                   .now = gate ? clock_now() : 0,
+                                   .must_name_request = gate};
+    json_number(authorization, "requested_at", &facts.requested_at);
+    if (id_token == NULL && !gate && poller->client->without_id_token)
+        return true;
+    if (id_token == NULL)
+        return fail(error, STATUS_INPUT,
+                    "it has neither a seal that is asked for (--seal-key-file) "
+                    "nor an ID token, so that nothing proves it");
+    if (facts.user == NULL || facts.auth_req_id == NULL)
+        return fail(error, STATUS_INPUT, "its authorization does not say who was asked");
+    if (!keys_ready(poller, &why))
+        return fail(error, why.status, "its ID token cannot be checked: %s", why.text);
+    return id_token_verify(poller->client, id_token, facts, NULL, &why) ||
+           fail(error, why.status == STATUS_UNAVAILABLE ? STATUS_UNAVAILABLE : STATUS_INPUT,
+                "its ID token does not prove it: %s", why.text);
+}
+
+/* Whether an approval that stands in a document is one. */
+static bool is_proven(struct poller *poller, jv call, struct error *error) {
+    const struct record *record = poller->settings.record;
+    jv authorization = json_get(call, "authorization"), token = json_get(call, "token");
+    const char *issuer = json_string(authorization, "issuer");
+    bool good = json_is(authorization, "issuer", poller->client->issuer);
+    if (!good)
+        fail(error, STATUS_INPUT, "it was asked at '%s', and this command is set to %s",
+             issuer != NULL ? issuer : "", poller->client->issuer);
+    else if (poller->settings.gate)
+        good = approval_holds(record, call, poller->client->dpop_key != NULL, error);
+    else
+        good = record_trusts(record, call, error);
+    if (good && record->seal_key == NULL)
+        good = id_token_proves(poller, authorization, token, error);
+    jv_free(authorization);
+    jv_free(token);
+    return good;
+}
+
+static void check_approval(struct poller *poller, jv call, int *status) {
+    struct error error;
+    if (is_proven(poller, call, &error))
+        poller->approved++;
+    else
+        *status = status_worse(*status, refuse(call, error.status, error.text));
+}
+
+/* Counts an approval that has just come, which a gate takes as an executor would. */
+static void count_approval(struct poller *poller, jv call, int *status) {
+    struct error error;
+    if (call_state(call) != CALL_APPROVED)
+        return;
+    if (!poller->settings.gate ||
+        approval_holds(poller->settings.record, call, poller->client->dpop_key != NULL, &error))
+        poller->approved++;
+    else
+        *status = status_worse(*status, refuse(call, error.status, error.text));
+}
+
 /* The wait is over: its call is decided. Takes the call. */
 static void decide(struct poller *poller, struct wait *wait, jv call) {
     call = record_decided(poller->settings.record, call, &wait->owner->status);
+    count_approval(poller, call, &wait->owner->status);
     end_wait(poller, wait, wait_put_call(wait->index, waiting_document_read(wait->owner), call));
 }
 
@@ -157,10 +266,11 @@ static void add_wait(struct poller *poller, struct waiting_document *owner, int 
  * for. Takes the call, and returns it. */
 static jv add_call(struct poller *poller, struct waiting_document *waiting, int index, jv call) {
     call = record_catch_up(poller->settings.record, call, &waiting->status);
-    if (call_state(call) != CALL_PENDING)
-        return call;
-    call = record_remembered(poller->settings.record, call, &waiting->status);
-    if (call_state(call) == CALL_PENDING && is_ours(poller, call, &waiting->status))
+    if (call_state(call) == CALL_PENDING)
+        call = record_remembered(poller->settings.record, call, &waiting->status);
+    if (call_state(call) == CALL_APPROVED)
+        check_approval(poller, call, &waiting->status);
+    else if (call_state(call) == CALL_PENDING && is_ours(poller, call, &waiting->status))
         add_wait(poller, waiting, index, call);
     return call;
 }

@@ -23,6 +23,8 @@ struct poller_settings {
     const char
         *spool; /* where notifications come in for calls that expect one (spool.h), or NULL */
     bool push;  /* they bring the tokens: such calls are never polled */
+    bool gate;  /* something will be done on the strength of the exit status: be as strict as who
+                 * executes a call */
     struct record *record; /* where decisions are written down */
 };
 
@@ -32,7 +34,10 @@ void poller_free(struct poller *poller);
 
 /* Takes a document, which the reader has just given, or NULL. One with nothing to wait for goes out
  * at once. A call that was asked at another issuer than the client's, or is not what the user was
- * asked (record_trusts), is complained of and left as it is. */
+ * asked (record_trusts), is complained of and left as it is; so is an approval that does not hold:
+ * without a seal its ID token must be the issuer's, for this client, user and request. As a `gate`
+ * also one that no executor would accept (approval_holds), whose ID token has expired or does not
+ * name the request, and each call that nobody was asked about. */
 void poller_add(struct poller *poller, jv document, const struct document_reader *reader);
 
 /* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or
@@ -41,6 +46,10 @@ void poller_step(struct poller *poller, const int *descriptors, unsigned count, 
 
 /* Looks whether notifications have come: to be called when the spool's descriptor can be read. */
 void poller_look_for_notifications(struct poller *poller);
+
+/* How many calls without a result are approved, and that is proven: the provider's answer came
+ * here, a seal holds, or an ID token. */
+unsigned long poller_approved(const struct poller *poller);
 
 /* How many documents wait. */
 size_t poller_waiting(const struct poller *poller);

@@ -5,9 +5,13 @@
 #include "clock.h"
 #include "config.h"
 #include "digest.h"
+#include "durable.h"
+#include "grant.h"
 #include "json.h"
 #include "seal.h"
+#include "spent.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +25,8 @@ static bool key_is_long(const char *key, const char *whose, struct error *error)
 bool record_configure(struct record *record, const struct record_settings *settings,
                       struct error *error) {
     *record = (struct record){.journal_path = config_get(settings->journal, "CIBA_JOURNAL", NULL),
-                              .audit = config_get(settings->audit, "CIBA_AUDIT", NULL)};
+                              .audit = config_get(settings->audit, "CIBA_AUDIT", NULL),
+                              .spent_folder = config_get(settings->spent, "CIBA_SPENT", NULL)};
     if (!config_secret(&record->seal_key, error, settings->seal_key_file, "CIBA_SEAL_KEY", NULL))
         return false;
     record->store.folder = config_get(settings->store, "CIBA_STORE", NULL);
@@ -36,13 +41,17 @@ bool record_configure(struct record *record, const struct record_settings *setti
 
 void record_free(struct record *record) {
     journal_close(record->journal);
-    record->journal = NULL;
+    journal_close(record->spending);
+    free(record->claim);
+    record->journal = record->spending = NULL;
+    record->claim = NULL;
 }
 
 void record_needs(const struct record *record, struct confinement *needs) {
     confine_add(needs->writes, record->journal_path);
     confine_add(needs->writes, record->audit);
     confine_add(needs->writes, record->store.folder);
+    confine_add(needs->writes, record->spent_folder);
 }
 
 bool record_begin(struct record *record, struct error *error) {
@@ -77,6 +86,7 @@ static jv event_id(const char *event, const char *auth_req_id, jv call) {
 static jv audit_facts(jv call, const char *event) {
     static const char *const told[] = {"issuer",
                                        "user",
+                                       "approved_by",
                                        "login_hint",
                                        "scope",
                                        "audience",
@@ -263,11 +273,19 @@ static void keep(const struct record *record, jv call, jv authorization, int *st
 }
 
 bool record_reuse(struct record *record, jv authorization, jv *call, int *status) {
-    jv kept = store_get(&record->store, authorization);
-    if (!jv_is_valid(kept))
+    struct error ignored;
+    jv kept = store_get(&record->store, authorization), token = json_get(kept, "token");
+    bool found = jv_is_valid(kept) && grant_fault(authorization, token, &ignored) == NULL;
+    jv_free(token);
+    if (!found) {
+        jv_free(kept);
         return false;
+    }
+    char *use = random_name(18); /* else two calls would be one execution to who knows its key */
     jv approval = json_set(json_get(kept, "authorization"), "reused", jv_true());
     approval = json_set(approval, "call_digest", json_get(authorization, "call_digest"));
+    approval = json_set_string(approval, "use", use);
+    free(use);
     *call = json_set(json_set(*call, "authorization", approval), "token", json_get(kept, "token"));
     if (record->seal_key != NULL)
         *call = seal_call(*call, record->seal_key);
@@ -307,9 +325,78 @@ enum record_memory record_execution(struct record *record, const char *key, jv *
     return memory;
 }
 
+/* The claim of the execution that was begun before, as the journal has it, or a new one. */
+static void choose_claim(struct record *record, const char *key) {
+    jv entry = record->journal == NULL ? jv_invalid()
+                                       : journal_newest(record->journal, "execute", NULL, key);
+    const char *claim = json_string(entry, "claim");
+    free(record->claim);
+    record->claim = claim != NULL ? must_copy(claim) : random_name(18);
+    jv_free(entry);
+}
+
 bool record_executing(struct record *record, const char *key, struct error *error) {
+    choose_claim(record, key);
     return record->journal == NULL ||
-           journal_add(record->journal, "execute", key, jv_object(), error);
+           journal_add(record->journal, "execute", key,
+                       json_set_string(jv_object(), "claim", record->claim), error);
+}
+
+enum record_spending record_spend(struct record *record, jv call, const char *key, bool *again,
+                                  struct error *error) {
+    if (record->spent_folder == NULL)
+        return SPENT_NOW;
+    char *path = spent_path(record->spent_folder, call, key);
+    record->spending =
+        durable_folder(record->spent_folder, error) ? journal_open(path, error) : NULL;
+    free(path);
+    if (record->spending == NULL)
+        return SPENT_ERROR;
+    jv entry = journal_newest(record->spending, "execute", "executed", key);
+    bool free_to_use = !jv_is_valid(entry) || json_has(entry, "released");
+    bool ours = json_is(entry, "claim", record->claim);
+    bool used = json_is(entry, "step", "executed");
+    jv_free(entry);
+    enum record_spending spending = SPENT_NOW;
+    if (free_to_use) {
+        entry = json_set_string(jv_object(), "claim", record->claim);
+        if (!journal_add(record->spending, "execute", key, entry, error))
+            spending = SPENT_ERROR;
+    } else if (ours && !used) {
+        *again = true;
+    } else {
+        spending = used && !ours ? SPENT_BEFORE : SPENT_UNKNOWN;
+    }
+    if (spending != SPENT_NOW) {
+        journal_close(record->spending);
+        record->spending = NULL;
+    }
+    return spending;
+}
+
+void record_spent(struct record *record, jv call, const char *key, enum record_use use,
+                  int *status) {
+    struct error error;
+    if (record->spending == NULL)
+        return;
+    jv entry = json_set_string(jv_object(), "claim", record->claim);
+    if (use == NOT_USED)
+        entry = json_set(entry, "released", jv_true());
+    if (use == USE_UNKNOWN) {
+        jv_free(entry);
+    } else if (!journal_add(record->spending, "executed", key, entry, &error)) {
+        complain(call_id(call), "not written down: %s", error.text);
+        *status = status_worse(*status, error.status);
+    }
+    journal_close(record->spending);
+    record->spending = NULL;
+}
+
+jv record_attempted(struct record *record, jv call) {
+    jv authorization = json_get(call, "authorization");
+    authorization = json_set(authorization, "attempted_at", jv_number(floor(clock_now())));
+    call = json_set(call, "authorization", authorization);
+    return record->seal_key != NULL ? seal_call(call, record->seal_key) : call;
 }
 
 jv record_executed(struct record *record, jv call, const char *key, jv result, bool again,

@@ -16,7 +16,7 @@
 
 /* Settings from the command line; NULL where not given. */
 struct record_settings {
-    const char *journal, *audit, *seal_key_file, *store, *store_key_file;
+    const char *journal, *audit, *seal_key_file, *store, *store_key_file, *spent;
 };
 
 /* clang-format off */
@@ -41,12 +41,15 @@ struct record {
     const char *journal_path, *audit, *seal_key; /* NULL for none */
     struct journal *journal;                     /* open from the first document on */
     struct store store;                          /* folder is NULL for none */
+    const char *spent_folder;                    /* NULL for none */
+    struct journal *spending;                    /* of the approval that is being used */
+    char *claim;                                 /* which execution uses it */
     bool begun;
 };
 
 /* Settles them, from flags, environment (CIBA_JOURNAL, CIBA_AUDIT, CIBA_SEAL_KEY,
- * CIBA_STORE, CIBA_STORE_KEY) and the file of -e, which has been loaded. False and an error with
- * status 66 or 78. */
+ * CIBA_STORE, CIBA_STORE_KEY, CIBA_SPENT) and the file of -e, which has been loaded. False and an
+ * error with status 66 or 78. */
 bool record_configure(struct record *record, const struct record_settings *settings,
                       struct error *error);
 void record_free(struct record *record);
@@ -93,6 +96,27 @@ jv record_decided(struct record *record, jv call, int *status);
 /* Executing, under a key that names it. */
 enum record_memory record_execution(struct record *record, const char *key, jv *result);
 bool record_executing(struct record *record, const char *key, struct error *error);
+
+/* Using an approval up, where spent ones are kept (CIBA_SPENT): a file for each, named for when its
+ * token expires and for the execution, which is locked until record_spent. Between record_executing
+ * and the execution. *again becomes true where this very execution was begun before, as the
+ * document's journal says. */
+enum record_spending {
+    SPENT_NOW,     /* it is this execution's now */
+    SPENT_BEFORE,  /* it has been used */
+    SPENT_UNKNOWN, /* another execution was begun with it, and it is not known what came of that */
+    SPENT_ERROR    /* it cannot be written down: status 74 */
+};
+enum record_spending record_spend(struct record *record, jv call, const char *key, bool *again,
+                                  struct error *error);
+/* After the execution: whether it was used; where that is not known, it stays as begun. */
+enum record_use { USED, NOT_USED, USE_UNKNOWN };
+void record_spent(struct record *record, jv call, const char *key, enum record_use use,
+                  int *status);
+
+/* The call with the time of a try that may have executed it, sealed. Takes the call. */
+jv record_attempted(struct record *record, jv call);
+
 /* After; the call with the result, if that is valid. `again` for one that the journal had. Takes
  * call and result. */
 jv record_executed(struct record *record, jv call, const char *key, jv result, bool again,

@@ -18,8 +18,8 @@ enum { NONCE_SIZE = 12, TAG_SIZE = 16, FILE_LIMIT = 1 << 20, LEAST_SECONDS = 30 
 /* The name of the file for a question; the caller frees. NULL if it has a number that no double
  * holds. */
 static char *slot_of(const struct store *store, jv authorization) {
-    static const char *const same[] = {"issuer",   "user",  "login_hint",
-                                       "audience", "scope", "authorization_details"};
+    static const char *const same[] = {"issuer",   "user",  "login_hint", "audience",
+                                       "resource", "scope", "acr_values", "authorization_details"};
     struct error ignored;
     jv reuse = json_get(authorization, "reuse");
     jv question = json_set(jv_object(), "reuse", jv_copy(reuse));

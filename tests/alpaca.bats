@@ -1,9 +1,14 @@
 # shellcheck source=helper.bash
 load helper
 
+# Approved, with a token that names the order: an_order [TICKER] [QTY]
+an_order() {
+  a_call "$@" | ciba-authorize -m 'Buy \(.qty) \(.ticker)' -d '{type:"order",ticker,qty}' | ciba-poll
+}
+
 @test "an approved call is ordered at the broker: on paper, as a market order, under the key" {
   sandbox --approve yes --delay 0
-  an_approved_call brk.b 3 > approved
+  an_order brk.b 3 > approved
   run --separate-stderr stock-buy --broker alpaca < approved
   echo "$stderr $output"
   [ "$status" -eq 0 ]
@@ -18,7 +23,7 @@ load helper
 @test "the whole flow at the broker" {
   sandbox --approve yes --delay 0
   stock-buy --describe > buy.json
-  run bash -o pipefail -c "llm-chat -n -t buy.json 'Buy 3 stocks of Google' | ciba-authorize -m Buy | ciba-poll |
+  run bash -o pipefail -c "llm-chat -n -t buy.json 'Buy 3 stocks of Google' | ciba-authorize -m Buy -d '{type:\"order\",ticker,qty}' | ciba-poll |
     stock-buy --broker alpaca | llm-chat -r"
   [ "$status" -eq 0 ]
   [ "$output" == "I bought 3 shares of GOOGL for you." ]
@@ -26,7 +31,7 @@ load helper
 
 @test "run again, it is one order: the broker is asked what it has under the key" {
   sandbox --approve yes --delay 0
-  an_approved_call > approved
+  an_order > approved
   stock-buy --broker alpaca < approved > first
   run --separate-stderr stock-buy --broker alpaca < approved
   [ "$status" -eq 0 ]
@@ -38,7 +43,7 @@ load helper
   for fault in '{drop:true,after:true}' '{status:504,body:"",after:true}'; do
     jq -n "[{path:\"/v2/orders\"} + $fault]" > faults
     sandbox --approve yes --delay 0 --faults faults
-    run --separate-stderr stock-buy --broker alpaca < <(an_approved_call)
+    run --separate-stderr stock-buy --broker alpaca < <(an_order)
     echo "$fault: $status $stderr"
     [ "$status" -eq 0 ]
     holds '.calls[0].result.content.order.status == "accepted"'
@@ -47,7 +52,7 @@ load helper
   for fault in '{drop:true}' '{status:500,body:""}' '{status:429,body:{}}'; do
     jq -n "[{path:\"/v2/orders\"} + $fault]" > faults
     sandbox --approve yes --delay 0 --faults faults
-    run --separate-stderr stock-buy --broker alpaca < <(an_approved_call)
+    run --separate-stderr stock-buy --broker alpaca < <(an_order)
     echo "$fault: $status $stderr"
     [ "$status" -eq 69 ]
     [[ $stderr == *"it places the order once"* ]]
@@ -61,17 +66,17 @@ load helper
 
 @test "the broker's refusals are told in words" {
   sandbox --approve yes --delay 0
-  run --separate-stderr stock-buy --broker alpaca < <(an_approved_call GOOGL 5000)
+  run --separate-stderr stock-buy --broker alpaca < <(an_order GOOGL 5000)
   [ "$status" -eq 77 ]
   [[ $stderr == *"insufficient buying power; the account may not do this"* ]]
   holds '.calls[0].result | .error == "order_refused" and .content == "The broker refuses the order: insufficient buying power. Nothing was bought."'
-  APCA_API_SECRET_KEY=wrong run --separate-stderr stock-buy --broker alpaca < <(an_approved_call)
+  APCA_API_SECRET_KEY=wrong run --separate-stderr stock-buy --broker alpaca < <(an_order)
   [ "$status" -eq 77 ]
   [[ $stderr == *"unauthorized; check APCA_API_KEY_ID"* ]]
   kill "$CIBA_SANDBOX_PID"
   jq -n '[{path:"/v2/orders",status:422,body:{code:40010001,message:"qty must be integer"}}]' > faults
   sandbox --approve yes --delay 0 --faults faults
-  run --separate-stderr stock-buy --broker alpaca < <(an_approved_call)
+  run --separate-stderr stock-buy --broker alpaca < <(an_order)
   [ "$status" -eq 65 ]
   [[ $stderr == *"qty must be integer"* ]]
 }
@@ -79,8 +84,8 @@ load helper
 # Each row: a change to an approved document, words.
 @test "the approval is checked here: a token that is forged, of another request, user, API or scope is refused" {
   sandbox --approve yes --delay 0
-  an_approved_call > approved
-  narrow=$(a_call | ciba-authorize -m Buy -s openid | ciba-poll | jq -r '.calls[0].token.access_token')
+  an_order > approved
+  narrow=$(a_call | ciba-authorize -m Buy -s openid -d '{type:"order",ticker,qty}' | ciba-poll | jq -r '.calls[0].token.access_token')
   while IFS='~' read -r change words; do
     jq -c --arg narrow "$narrow" "$change" approved > changed
     run --separate-stderr stock-buy --broker alpaca < changed

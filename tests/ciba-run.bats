@@ -22,9 +22,9 @@ load helper
 
 @test "the user reads the command line, or the message" {
   sandbox --approve yes --delay 0
-  ciba-run -- true a 'b c'
+  ciba-run -- true a b:c
   ciba-run -m 'Deploy release 42' true
-  [ "$(requests /bc-authorize .form.binding_message | paste -sd,)" == '"Run true a b c","Deploy release 42"' ]
+  [ "$(requests /bc-authorize .form.binding_message | paste -sd,)" == '"Run true a b:c","Deploy release 42"' ]
 }
 
 @test "denied: 1; expired: 1; not answered by --timeout: 75; nothing is run" {

@@ -10,6 +10,8 @@ common_setup() {
   unset APCA_API_BASE_URL APCA_API_KEY_ID APCA_API_SECRET_KEY
   unset LLM_API ANTHROPIC_API_KEY ANTHROPIC_BASE_URL ANTHROPIC_MODEL
   unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL STOCK_API_URL SSL_CERT_FILE SSL_CERT_DIR
+  unset CIBA_SPENT STATE_DIRECTORY
+  export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
   started=()
 }
 
@@ -139,4 +141,28 @@ await() {
 holds() {
   # shellcheck disable=SC2154 # set by run
   jq -e "$1" <<< "$output" > /dev/null || { echo "not so: $1"; echo "$output"; return 1; }
+}
+
+# For tests that sign tokens themselves: a key that stands as the issuer's only one, $jwks, and signed_by.
+base64url() {
+  base64 -w0 | tr '+/' '-_' | tr -d =
+}
+
+# signing_key FILE [BITS]: makes it; $jwks becomes the set of it alone, with the kid `k`
+signing_key() {
+  openssl genrsa -out "$1" "${2:-2048}" 2> /dev/null
+  jwks="{keys:[{kty:\"RSA\",kid:\"k\",n:\"$(openssl rsa -in "$1" -noout -modulus | cut -d= -f2 | basenc -d --base16 | base64url)\",e:\"AQAB\"}]}"
+}
+
+# signed KEY CLAIMS [HEADER]: a JWT
+signed() {
+  local header=${3:-} input
+  [ -n "$header" ] || header='{"alg":"RS256","kid":"k"}'
+  input=$(printf %s "$header" | base64url).$(printf %s "$2" | base64url)
+  printf '%s.%s' "$input" "$(printf %s "$input" | openssl dgst -sha256 -sign "$1" -binary | base64url)"
+}
+
+# The claims of an ID token for the sandbox's client and user: id_claims [JQ]
+id_claims() {
+  jq -nc "{iss:env.CIBA_ISSUER,aud:\"sandbox-client\",sub:\"auth0|demo\",exp:(now+60|floor),iat:(now|floor)} ${1:-}"
 }

@@ -62,7 +62,7 @@ authorize() {
   jq -n '[{path: "/oauth/token", body: {access_token: "x", token_type: "Bearer", expires_in: 20}}]' > faults
   sandbox --approve yes --delay 0 --faults faults
   a_store
-  a_call | authorize call > /dev/null
+  a_call | ciba-authorize -m Buy --reuse call | ciba-poll --without-id-token > /dev/null
   [ "$(find store -type f | wc -l)" -eq 1 ]
   a_call | ciba-authorize -m Buy --reuse call > asked
   jq -e '.calls[0].authorization.status == "pending"' asked
