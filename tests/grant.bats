@@ -35,8 +35,8 @@ setup() {
     [ "$status" -ge 76 ]
     [[ $stderr == *"$words"* ]]
     holds ".calls[0] | .authorization.status == \"failed\" and .authorization.error == \"$code\" and (has(\"token\") | not)"
-    stock-buy < <(echo "$output") > done || true
-    jq -e '.calls[0].result.error == "failed"' done
+    stock-buy < <(echo "$output") > outcome || true
+    jq -e '.calls[0].result.error == "failed"' outcome
     [ "$(count /stocks)" -eq 0 ]
   done <<'END'
 {scope:"openid"}~+{acr:"phr"}~insufficient_scope~did not grant the scope stock:trade

@@ -101,14 +101,14 @@ END
     a_call GOOGL 3 | ciba-authorize -m Buy --reuse call | ciba-poll > "approved.$i"
   done
   [ "$(count /bc-authorize)" -eq 1 ]
-  for i in 1 2 3; do stock-buy < "approved.$i" > done; done
+  for i in 1 2 3; do stock-buy < "approved.$i" > outcome; done
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3},{"ticker":"GOOGL","qty":3},{"ticker":"GOOGL","qty":3}]' ]
   # and the same one again is the same execution
-  stock-buy < approved.2 > done
+  stock-buy < approved.2 > outcome
   [ "$(orders | jq length)" -eq 3 ]
   # for any call: other arguments under the same id have another key
-  a_call AAPL 9 | ciba-authorize -m Buy --reuse agent | ciba-poll | tool-run --name buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > done
-  a_call MSFT 7 | ciba-authorize -m Buy --reuse agent | ciba-poll | tool-run --name buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > done
+  a_call AAPL 9 | ciba-authorize -m Buy --reuse agent | ciba-poll | tool-run --name buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > outcome
+  a_call MSFT 7 | ciba-authorize -m Buy --reuse agent | ciba-poll | tool-run --name buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > outcome
   [ "$(sort -u keys | wc -l)" -eq 2 ]
 }
 
@@ -137,7 +137,7 @@ ran() {
   [ "$(stat -c %a spent)" == 700 ]
   [ "$(stat -c %a spent/*)" == 600 ]
   # another approval of the same is another
-  an_approved_call | "${pay[@]}" > done
+  an_approved_call | "${pay[@]}" > outcome
   [ "$(ran)" -eq 2 ]
   # two processes at once with one approval
   an_approved_call > approved
@@ -205,7 +205,7 @@ ran() {
 @test "a harmless tool that needs no approval uses none up" {
   sandbox --approve yes --delay 0
   echo '{"calls":[{"id":"c","name":"t","arguments":{}}]}' > new
-  for i in 1 2; do tool-run --name t --without-approval --spent spent -- sh -c 'echo ran >> runs' < new > done; done
+  for i in 1 2; do tool-run --name t --without-approval --spent spent -- sh -c 'echo ran >> runs' < new > outcome; done
   [ "$(ran)" -eq 2 ]
 }
 
