@@ -217,7 +217,8 @@ static: deps-static libraries-static
 test-static: static
 	@$(MAKE) --no-print-directory all $(HELPERS)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(STATIC):$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" \
-		$(BATS) $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats
+		$(BATS) $(BATS_ARGS) tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/ciba-poll.bats \
+		tests/exact.bats tests/gate.bats tests/grant.bats tests/once.bats
 
 # The same by cross compilers: static-arm64, static-i386 (32 bits), static-s390x (big-endian).
 HOST_arm64 = aarch64-linux-gnu
@@ -238,7 +239,8 @@ static-%: deps-static
 # Run by the kernel, which knows i386, or by qemu; the sandbox is the ordinary one.
 EMULATOR_arm64 = qemu-aarch64-static
 EMULATOR_s390x = qemu-s390x-static
-EMULATED_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/jwt-verify.bats tests/journal.bats tests/tool-run.bats
+EMULATED_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/jwt-verify.bats tests/journal.bats tests/tool-run.bats \
+	tests/exact.bats
 test-static-%: static-%
 	@$(if $(EMULATOR_$*),$(call apt_install,qemu-user-static))
 	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)

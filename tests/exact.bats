@@ -53,10 +53,12 @@ numbers='3.00E+3|3000
     run --separate-stderr ciba-authorize --any-message -m "Buy $template" \
       < <(call '{"ticker":"GOOGL","nothing":null,"list":[1]}')
     echo "$template: $status $stderr"
+    attack
     [ "$status" -eq 65 ]
     holds '.calls[0].authorization | .status == "failed" and .error == "invalid_message"'
   done
   [ "$(count /bc-authorize)" -eq 0 ]
+  attacks
 }
 
 # Each row: a template, what is shown.
@@ -129,6 +131,7 @@ END
       # shellcheck disable=SC2086 # no word, or one
       run --separate-stderr ciba-authorize $option -m 'Pay \(.ticker)' < <(a_call "Bo${character}b")
       echo "U+$code $option: $status $stderr"
+      attack
       [ "$status" -eq 65 ]
       [[ $stderr == *"U+$code"* ]]
     done
@@ -140,4 +143,5 @@ END
   for text in 'Müller' '日本語' 'Ελλάδα' 'naïve' '𝒳' '😀' 'é'; do
     a_call "$text" | ciba-authorize --any-message -m 'Pay \(.ticker)' | jq -e '.calls[0].authorization.status == "pending"'
   done
+  attacks
 }

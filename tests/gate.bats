@@ -9,6 +9,7 @@ a_key() {
 
 # The gate stays shut for the document on stdin, with the status 65 and one line that says so.
 shut() {
+  attack
   run --separate-stderr ciba-poll -q "$@"
   echo "$status: $stderr"
   [ "$status" -eq 65 ]
@@ -42,6 +43,7 @@ shut() {
   shut < <(a_call | ciba-authorize -m Buy --tool bye)
   shut < <(echo '{"calls":[{"id":"x","name":"deploy","result":{"status":0}}]}')
   [ "$(count /bc-authorize)" -eq 0 ]
+  attacks
 }
 
 @test "the gate stays shut while one call of an approved document is open" {
@@ -56,6 +58,7 @@ shut() {
   a_call | ciba-authorize -m Buy > asked
   run ciba-poll -q --once < asked
   [ "$status" -eq 75 ]
+  attacks
 }
 
 # Each row: a change to a document with an approval, sealed and not; and one to a denied one.
@@ -97,6 +100,7 @@ shut() {
   shut --seal-key-file key < plain
   a_key other
   shut --seal-key-file other < sealed
+  attacks
 }
 
 @test "a no, a request, or another call's approval is not made a yes by writing that it is" {
@@ -119,6 +123,7 @@ shut() {
       [ "$status" -ne 0 ]
     done
   done
+  attacks
 }
 
 @test "another issuer's approval opens no gate" {
@@ -128,6 +133,7 @@ shut() {
   shut < theirs
   jq -c --arg issuer "$CIBA_ISSUER" '.calls[0].authorization.issuer = $issuer' theirs > claimed
   shut < claimed
+  attacks
 }
 
 @test "an ID token that has expired, or names no request, proves nothing to the gate; a filter passes it" {
@@ -152,6 +158,7 @@ shut() {
 | del(.["urn:openid:params:jwt:claim:auth_req_id"])~does not name the request
 +{exp:(now-90|floor)}~has expired
 END
+  attacks
 }
 
 @test "an approval whose access token has expired is none to the gate: 1, as to who executes it" {
@@ -197,6 +204,7 @@ END
     sandbox --approve yes --delay 0 --faults faults
     run --separate-stderr ciba-run --without-id-token -s 'openid deploy' -m Deploy -- touch ran
     echo "$answer: $status $stderr"
+    attack
     [ "$status" -ne 0 ]
     [[ $stderr == *"$words"* ]]
     [ ! -e ran ]
@@ -210,6 +218,7 @@ END
   sandbox --approve yes --delay 0
   ciba-run -m Deploy -- touch ran
   [ -e ran ]
+  attacks
 }
 
 @test "no ID token: ciba-run does not run, for it is not known who approved" {

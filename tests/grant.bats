@@ -32,6 +32,7 @@ setup() {
     ciba-authorize -m Buy --acr-values 'phr push' < <(a_call) > asked
     run --separate-stderr ciba-poll < asked
     echo "$change $claims: $status $stderr"
+    attack
     [ "$status" -ge 76 ]
     [[ $stderr == *"$words"* ]]
     holds ".calls[0] | .authorization.status == \"failed\" and .authorization.error == \"$code\" and (has(\"token\") | not)"
@@ -55,6 +56,7 @@ setup() {
 {id_token:1}~~invalid_id_token~there is none
 {}~+{acr:"phr",iat:(now-604800|floor)}~invalid_id_token~issued before the user was asked
 END
+  attacks
 }
 
 @test "what is as asked, and what providers add, is an approval; who approved is written down" {
@@ -85,6 +87,7 @@ END
     run --separate-stderr ciba-poll < asked
     echo "$header: $status $stderr"
     if [ -n "$words" ]; then
+      attack
       [ "$status" -eq 76 ]
       [[ $stderr == *"$words"* ]]
     else
@@ -106,6 +109,7 @@ END
   run --separate-stderr ciba-poll < asked
   [ "$status" -eq 76 ]
   [[ $stderr == *"signed with RS256, which the issuer does not list"* ]]
+  attacks
 }
 
 @test "a Bearer token where a DPoP key was given is a downgrade, to ciba-poll and to who executes" {
@@ -140,6 +144,7 @@ END
       # shellcheck disable=SC2086 # words
       run --separate-stderr $command < changed
       echo "$command $change: $status $stderr"
+      attack
       [ "$status" -eq "$expected" ]
       [[ $stderr == *"refused: "*"$words"* ]]
       holds '.calls[0].result.error == "refused"'
@@ -154,6 +159,7 @@ END
 END
   [ "$(count /stocks)" -eq 0 ]
   [ ! -e ran ]
+  attacks
 }
 
 # Each row: asked, granted, the status. RFC 9396 §7.1 has the first.
@@ -164,6 +170,7 @@ END
     ciba-authorize -m Buy -d "$asked" < <(a_call) > document
     run --separate-stderr ciba-poll < document
     echo "$asked $granted: $status $stderr"
+    attack
     [ "$status" -eq "$expected" ]
   done <<'END'
 [{type:"a",access:{accounts:[],balances:[]}}]~[{type:"a",access:{accounts:[{iban:"DE1"}],balances:[{iban:"DE1"}],more:[]},recurring:true}]~0
@@ -180,6 +187,7 @@ END
 [{type:"a",x:null}]~[{type:"a",x:1}]~78
 [{type:"a"}]~[]~78
 END
+  attacks
 }
 
 @test "details need a type, and one that the provider lists; else nobody is asked" {
@@ -187,6 +195,7 @@ END
   for details in '{ticker}' '[{type:"a"},{ticker}]' '{type:""}' '{type:1}' '[1]' '{type:"a",x:"y\u200bz"}' '{type:"a","x\u00ad":1}'; do
     run --separate-stderr ciba-authorize -m Buy -d "$details" < <(a_call)
     echo "$details: $status $stderr"
+    attack
     [ "$status" -eq 65 ]
     [[ $stderr == *"nobody was asked"* ]]
     holds '.calls[0].authorization | .status == "failed" and .error == "invalid_authorization_details"'
@@ -199,6 +208,7 @@ END
   [ "$(count /bc-authorize)" -eq 0 ]
   ciba-authorize -m Buy -d '[{type:"order"},{type:"pay"}]' < <(a_call) > asked
   [ "$(count /bc-authorize)" -eq 1 ]
+  attacks
 }
 
 @test "an approval that was granted less is not used again for more" {

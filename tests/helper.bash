@@ -42,6 +42,15 @@ ciba-poll() {
   timeout 60 ciba-poll "$@"
 }
 
+# What make assurance counts: a case that must not become a yes: attack (in a test that ends with attacks)
+attack() {
+  attacks=$((${attacks:-0} + 1))
+}
+
+attacks() {
+  echo "# $attacks attacks, none became a yes" >&3
+}
+
 # Settings that lead nowhere, for what must not ask anybody.
 nowhere() {
   export CIBA_ISSUER=http://127.0.0.1:9/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u

@@ -25,6 +25,7 @@ a_key() {
       # shellcheck disable=SC2086
       run --separate-stderr stock-buy $seal < tried
       echo "$answer $seal: $status $stderr $output"
+      attack
       [ "$status" -ge 65 ]
       holds '.calls[0] | .result.error == "outcome_unknown" and (.result.content | test("refused|Nothing was") | not) or (has("result") | not)'
       [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
@@ -37,6 +38,7 @@ a_key() {
 {status:409,body:""}
 END
   done
+  attacks
 }
 
 # Each row: an answer to the first try that does not say that nothing was done.
@@ -47,6 +49,7 @@ END
     an_approved_call > approved
     run --separate-stderr stock-buy < approved
     echo "$answer: $status $stderr"
+    attack
     [ "$status" -eq 69 ]
     [[ $stderr == *"unknown; run stock-buy on this document again, it sends the same Idempotency-Key"* ]]
     holds '.calls[0] | has("token") and (has("result") | not)'
@@ -64,6 +67,7 @@ END
 {status:504,body:""}
 {status:303,headers:{Location:"/orders/1"},body:""}
 END
+  attacks
 }
 
 @test "a token that has expired meanwhile, or a seal that broke, makes no refusal of an order that was sent" {
@@ -129,6 +133,7 @@ ran() {
   for change in . '.id = "another"' '.calls = [.calls[0], .calls[0]]' '{calls: [{id: "x", name: "other"}, .calls[0]]}'; do
     jq -c "$change" approved > again
     run --separate-stderr "${pay[@]}" < again
+    attack
     [ "$status" -eq 65 ]
     [[ $stderr == *"its approval has been used before"* ]]
     holds '[.calls[] | select(.name == "buy") | .result.error] | unique == ["refused"]'
@@ -146,6 +151,7 @@ ran() {
   wait $! || true
   [ "$(ran)" -eq 3 ]
   [ "$(cat one two | jq -s 'map(.calls[0].result.error) | sort == [null, "refused"]')" == true ]
+  attacks
 }
 
 @test "with --spent a program that could not be started, or whose arguments are refused, uses nothing up" {
@@ -219,6 +225,7 @@ ran() {
     jq -c --arg digest "$digest" "$change" approved > changed
     run --separate-stderr stock-buy --broker alpaca < changed
     echo "$change: $status $stderr"
+    attack
     [ "$status" -eq 65 ]
     [[ $stderr == *"$words"* ]]
   done <<'END'
@@ -237,6 +244,7 @@ END
   a_call | ciba-authorize -m Buy --seal-key-file key | ciba-poll --seal-key-file key |
     stock-buy --broker alpaca --unbound-token --seal-key-file key | jq -e '.calls[0].result.status == 200'
   stock-buy --broker alpaca < approved | jq -e '.calls[0].result.status == 200'
+  attacks
 }
 
 @test "the broker's order under the key is ours only if it is the same order" {
