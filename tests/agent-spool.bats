@@ -240,7 +240,7 @@ pending() {
   local build
   build=$(dirname "$(command -v agent-spool)")
   [[ $build != */asan ]] || skip "the sanitizer cannot be preloaded over"
-  FAULTS=$build/tests/faults.so run timeout 300 "$BATS_TEST_DIRNAME/torture/run" 40
+  FAULTS=$build/tests/faults.so run timeout 240 "$BATS_TEST_DIRNAME/torture/run" 40
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"nothing went wrong" ]]

@@ -5,12 +5,43 @@ common_setup() {
   bats_require_minimum_version 1.5.0
   umask 077 # secrets that others can read are refused
   cd "$BATS_TEST_TMPDIR" || return 1
+  watch_over
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
   unset AUTH0_DOMAIN AUTH0_CLIENT_ID AUTH0_CLIENT_SECRET CREDENTIALS_DIRECTORY
   unset APCA_API_BASE_URL APCA_API_KEY_ID APCA_API_SECRET_KEY
   unset LLM_API ANTHROPIC_API_KEY ANTHROPIC_BASE_URL ANTHROPIC_MODEL
   unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL STOCK_API_URL SSL_CERT_FILE SSL_CERT_DIR
   started=()
+}
+
+# Ends the test, as failed, when it has taken TEST_LIMIT seconds; and, with it or after it, all that still runs
+# in its directory. BATS_TEST_TIMEOUT ends the children of the test alone: a grandchild that has its output open
+# keeps it, or bats, waiting without an end.
+watch_over() {
+  local limit=${TEST_LIMIT:-300} ended=0
+  (
+    cd /
+    timeout "$limit" tail --pid=$$ -s 0.5 -f /dev/null || ended=$?
+    if [ "$ended" -eq 124 ]; then
+      echo "it took longer than $limit s"
+      kill -TERM $$
+      end_all_here
+      timeout 10 tail --pid=$$ -s 0.5 -f /dev/null || kill -KILL $$
+    fi
+    case $ended in 0 | 124) end_all_here ;; esac # and not where tail is another
+  ) 2> /dev/null 3>&- 4>&- &
+}
+
+# Kills what has its working directory here, in the directory of the test, but not the test itself.
+end_all_here() {
+  local i left
+  for ((i = 0; i < 50; i++)); do
+    left=$(find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$BATS_TEST_TMPDIR" -o -lname "$BATS_TEST_TMPDIR/*" \) |
+      grep -o '[0-9]*' | grep -vx $$) || break
+    # shellcheck disable=SC2086 # numbers
+    kill -KILL $left
+    sleep 0.1
+  done || true
 }
 
 setup() {
@@ -109,7 +140,7 @@ peers_setup() {
   (
     flock 9
     [ ! -d "$peers/node_modules/openai" ] || exit 0
-    npm ci --prefix "$peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
+    timeout 600 npm ci --prefix "$peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
       cat "$BATS_FILE_TMPDIR/npm.log"
       echo "npm could not install the peers; is the package registry reached?"
       exit 1
