@@ -137,10 +137,11 @@ bare:
 	@$(as_root) tests/bare
 
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bare tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory tests/assurance lib/static/build lib/static/sbom .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bare tests/lint tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory tests/assurance lib/static/build lib/static/sbom .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
+	tests/lint tests/*.bats tests/helper.bash
 	cd tests && shellcheck -x -s bats -e SC2154,SC2016,SC2030,SC2031,SC2034,SC2094 *.bats
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck -j $$(nproc) --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \

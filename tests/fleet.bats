@@ -88,13 +88,14 @@ finished() {
 @test "fleet: a slow worker whose document is taken over has the user asked twice, and bought once" {
   sandbox --approve yes --delay 0 --interval 1
   mkdir slow
-  printf '#!/bin/sh\n%s "$@" > out.$$ && sleep 1 && cat out.$$\n' "$(command -v ciba-authorize)" > slow/ciba-authorize
+  printf '#!/bin/sh\n%s "$@" > out.$$; until [ -e go ]; do sleep 0.02; done; cat out.$$\n' "$(command -v ciba-authorize)" > slow/ciba-authorize
   chmod +x slow/ciba-authorize
   documents 1 | "$fleet" put > ids
   PATH=$PWD/slow:$PATH worker ask
   await eval '[ "$(count /bc-authorize)" -eq 1 ]'
   PATH=$PWD/slow:$PATH worker ask
-  await eval '[ "$(count /bc-authorize)" -eq 2 ]'
+  await eval '[ "$(count /bc-authorize)" -ge 2 ]'
+  touch go
   worker decide
   worker buy
   await finished 1

@@ -40,7 +40,7 @@ end_all_here() {
       grep -o '[0-9]*' | grep -vx $$) || break
     # shellcheck disable=SC2086 # numbers
     kill -KILL $left
-    sleep 0.1
+    sleep 0.1 # lint: until what was killed has gone, or has begun another
   done || true
 }
 
@@ -97,14 +97,16 @@ spoil() {
   tell faults
 }
 
-# The requests that reached a path of the sandbox: requests PATH [JQ]
+# The requests that reached a path of the sandbox, which must have a log: requests PATH [JQ]
 requests() {
   jq -c --arg path "$1" "select(.path == \$path) | ${2:-.}" requests
 }
 
 # How many did.
 count() {
-  requests "$1" | wc -l
+  local paths
+  paths=$(requests "$1" .path) || return 1
+  printf '%s' "${paths:+$paths$'\n'}" | wc -l
 }
 
 orders() {
@@ -151,9 +153,29 @@ peers_setup() {
   [ ! -x "${modern[0]}" ] || PATH=${modern[0]%/node}:$PATH
 }
 
-# Fails where the command succeeds; bats itself does not look at `! command`.
+# The command says no: bats itself does not look at `! command`, and where grep or cmp could not read a file that
+# is no answer.
 no() {
-  ! "$@"
+  exits 1 "$@"
+}
+
+# The command ends with that status: exits STATUS COMMAND [ARGUMENT...]
+exits() {
+  local ended=0
+  "${@:2}" || ended=$?
+  [ "$ended" -eq "$1" ] || { echo "status $ended, not $1: ${*:2}" >&2; return 1; }
+}
+
+# The file is there, and is empty; the folder is there, with no file in it or below.
+empty() {
+  local files
+  if [ -d "$1" ]; then
+    files=$(find "$1" ! -type d) || return 1
+    [ -z "$files" ]
+  else
+    [ -e "$1" ] || return 1
+    [ ! -s "$1" ] # lint: it is there
+  fi
 }
 
 # Awaits a condition, half a minute at most.

@@ -94,7 +94,7 @@ answer() {
   raw_server send answer
   ask
   [ "$status" -eq 76 ]
-  [ ! -s requests ]
+  empty requests
 }
 
 @test "--connect-timeout ends a connection that is not accepted" {
@@ -158,7 +158,7 @@ certificate() {
   sandbox --cert old.pem --key old.key
   run ciba-authorize --cacert ca.pem -n -m Hello
   [ "$status" -eq 69 ]
-  [ ! -s requests ]
+  empty requests
   run ciba-authorize --cacert none.pem -n -m Hello
   [ "$status" -eq 78 ] || [ "$status" -eq 66 ]
 }
