@@ -152,7 +152,7 @@ END
   for signal in TERM INT; do
     sandbox --approve ask --interval 1
     { a_call; a_call AAPL 2; } | ciba-authorize -m 'Buy \(.ticker)' > asked
-    rm -f pending
+    rm -f pending decided
     # env gives it back the SIGINT that bash takes from background jobs
     env --default-signal=INT ciba-poll < asked > pending &
     poll=$!
@@ -175,7 +175,8 @@ END
 
 @test "--timeout writes what is pending and exits 75" {
   sandbox --approve never --interval 1
-  run --separate-stderr ciba-poll --timeout 0.3 < <(a_call | ciba-authorize -m Buy)
+  a_call | ciba-authorize -m Buy > asked
+  run --separate-stderr ciba-poll --timeout 2 < asked
   [ "$status" -eq 75 ]
   holds '.calls[0].authorization.status == "pending"'
 }

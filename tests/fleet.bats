@@ -73,9 +73,10 @@ finished() {
 
 @test "fleet: a worker that polls is killed, and its documents are polled by another" {
   sandbox --approve ask --interval 1
-  worker ask
+  # These live: see above.
+  IDLE=60000 worker ask
   worker decide
-  worker buy
+  IDLE=60000 worker buy
   documents 2 | "$fleet" put > ids
   await eval '[ "$(count /oauth/token)" -ge 2 ]'
   kill -9 -- "-${groups[1]}"

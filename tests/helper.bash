@@ -178,10 +178,10 @@ empty() {
   fi
 }
 
-# Awaits a condition, half a minute at most.
+# Awaits a condition, a minute at most, however long each look at it takes.
 await() {
-  local i
-  for ((i = 0; i < 1500; i++)); do
+  local end=$((SECONDS + 60))
+  while ((SECONDS < end)); do
     "$@" && return 0
     read -rt 0.02 <> <(:) || true
   done

@@ -107,7 +107,7 @@ answer() {
   for i in 1 2 3 4; do timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$(cat port); read -r x <&3" & started+=($!); done
   ask --connect-timeout 0.3 --max-time 100
   [ "$status" -eq 69 ]
-  [[ $stderr =~ after\ ([0-9]+)\ ms ]]
+  [[ $stderr =~ after\ ([0-9]+)\ m ]] # ms, or milliseconds
   [ "${BASH_REMATCH[1]}" -lt 10000 ] # which is what it is otherwise
 }
 
