@@ -88,7 +88,7 @@ $(BUILD)/tests/%: tests/helpers/%.c $(BUILD)/lib/libciba.a
 
 # What the build, the demo and the tests need. sudo is used only by who is not root.
 APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev \
-	bash jq curl ca-certificates openssl bats mandoc
+	bash jq curl ca-certificates openssl bats mandoc parallel procps strace
 APT_LINT = clang llvm clang-format cppcheck shellcheck mandoc valgrind libclang-rt-14-dev
 as_root = $(shell test "$$(id -u)" = 0 || echo sudo)
 apt_install = dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c 'install ok installed' \
@@ -98,11 +98,11 @@ apt_install = dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c 'instal
 
 # The same by other systems' names, as far as they are known.
 DNF = gcc make pkgconf-pkg-config libcurl-devel jq-devel openssl-devel libmicrohttpd-devel bash jq curl \
-	ca-certificates openssl bats mandoc
+	ca-certificates openssl bats mandoc parallel procps-ng strace
 APK = build-base linux-headers pkgconf curl-dev jq-dev openssl-dev libmicrohttpd-dev bash jq curl \
-	ca-certificates openssl bats mandoc
-PACMAN = base-devel curl jq openssl libmicrohttpd bash bats mandoc
-BREW = pkgconf curl jq openssl@3 libmicrohttpd bash bats-core mandoc
+	ca-certificates openssl bats mandoc parallel procps strace coreutils findutils grep sed util-linux
+PACMAN = base-devel curl jq openssl libmicrohttpd bash bats mandoc parallel procps-ng strace
+BREW = pkgconf curl jq openssl@3 libmicrohttpd bash bats-core mandoc parallel coreutils findutils
 
 deps:
 	@if command -v apt-get >/dev/null; then $(call apt_install,$(APT)); \
@@ -112,8 +112,8 @@ deps:
 	elif command -v brew >/dev/null; then brew install -q $(BREW); \
 	else \
 	echo 'This system has none of apt-get, dnf, apk, pacman and brew. Please install: a C11 compiler,' >&2; \
-	echo 'GNU make, pkg-config, bash, jq, curl, bats, mandoc, and the development files of libcurl (with' >&2; \
-	echo 'OpenSSL), libjq, OpenSSL 3 and libmicrohttpd; then run make without deps.' >&2; exit 1; fi
+	echo 'GNU make, pkg-config, bash, jq, curl, bats, mandoc, procps, strace, and the development files of' >&2; \
+	echo 'libcurl (with OpenSSL), libjq, OpenSSL 3 and libmicrohttpd; then run make without deps.' >&2; exit 1; fi
 
 deps-lint:
 	@$(call apt_install,$(APT_LINT))
@@ -123,18 +123,25 @@ demo:
 	@$(PARALLEL_MAKE) all
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" ciba-sandbox --interval 1 -- examples/buy-stock 'Buy 3 stocks of Google'
 
-# BATS_ARGS=-f PATTERN runs some of them; TESTS names files. With GNU parallel several run at a time.
+# BATS_ARGS=-f PATTERN runs some of them; TESTS names files. With GNU parallel several run at a time. None takes longer
+# than TEST_LIMIT seconds, 300 unless the environment says more.
 TESTS = tests
 BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 4)))
 test:
 	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)
 	LC_ALL=C.UTF-8 PATH="$(CURDIR)/$(BUILD):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS) $(TESTS)
 
+# The README's two commands on a Debian 12 that has nothing else.
+bare:
+	@$(call apt_install,debootstrap)
+	@$(as_root) tests/bare
+
 SOURCES = $(wildcard cmd/*.c lib/*.[ch] lib/sandbox/*.[ch] tests/*/*.c)
-SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory tests/assurance lib/static/build lib/static/sbom .ci/run
+SCRIPTS = $(filter-out %.yml %.mk %/systemd %/fleet,$(wildcard examples/*)) examples/fleet/fleet tests/bare tests/lint tests/bench/run tests/bench/curl-jq-flow tests/torture/run tests/torture/out-of-memory tests/assurance lib/static/build lib/static/sbom .ci/run
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck $(SCRIPTS)
+	tests/lint tests/*.bats tests/helper.bash
 	cd tests && shellcheck -x -s bats -e SC2154,SC2016,SC2030,SC2031,SC2034,SC2094 *.bats
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck -j $$(nproc) --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \
@@ -379,5 +386,5 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps deps-lint demo test lint analyze compilers asan coverage valgrind torture out-of-memory fuzz msan assurance libraries libraries-static libraries-msan static test-static deps-static release bench install uninstall html deb dist clean
+.PHONY: all deps deps-lint demo test bare lint analyze compilers asan coverage valgrind torture out-of-memory fuzz msan assurance libraries libraries-static libraries-msan static test-static deps-static release bench install uninstall html deb dist clean
 .SECONDARY:

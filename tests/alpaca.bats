@@ -33,6 +33,7 @@ an_order() {
   sandbox --approve yes --delay 0
   an_order > approved
   stock-buy --broker alpaca < approved > first
+  jq -e '.calls[0].result.content.order.id | length > 0' first
   run --separate-stderr stock-buy --broker alpaca < approved
   [ "$status" -eq 0 ]
   [ "$(jq -c .calls[0].result.content.order.id <<< "$output")" == "$(jq -c .calls[0].result.content.order.id first)" ]

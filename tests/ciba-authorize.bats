@@ -252,7 +252,7 @@ END
 @test "what failed before anybody was asked is asked when the document comes again" {
   jq -n '[{path:"/bc-authorize",status:503}]' > faults
   sandbox --faults faults --approve yes --delay 0
-  a_call | ciba-authorize > first || [ $? -eq 69 ]
+  a_call | exits 69 ciba-authorize > first
   run --separate-stderr ciba-authorize < first
   [ "$status" -eq 0 ]
   holds '.calls[0].authorization | .status == "pending" and (has("error") | not)'

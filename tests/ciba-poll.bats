@@ -41,11 +41,15 @@ gaps() {
 }
 
 @test "it is never sooner than the interval, and goes on while the user has not decided" {
-  sandbox --approve yes --delay 2.5 --interval 1
-  run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
-  [ "$status" -eq 0 ]
-  [ "$(count /oauth/token)" -eq 4 ]
-  gaps | jq -es 'all(. >= 1 and . < 1.5)'
+  sandbox --approve ask --interval 1
+  a_call | ciba-authorize -m Buy > asked
+  command ciba-poll < asked > decided &
+  poll=$!
+  started+=("$poll")
+  await eval '[ "$(count /oauth/token)" -ge 3 ]'
+  decide true
+  wait "$poll"
+  gaps | jq -es 'length >= 3 and all(. >= 1)'
   # the strict sandbox answers slow_down to whoever is too fast
   [ "$(requests /oauth/token .status | sort -u | paste -sd' ')" == "200 400" ]
 }
@@ -55,7 +59,7 @@ gaps() {
   run --separate-stderr ciba-poll --once < asked
   [ "$status" -eq 75 ]
   holds '.calls[0].authorization | .interval == 6 and .status == "pending"'
-  holds '.calls[0].authorization.next_poll_at - now | . > 5 and . <= 6'
+  holds ".calls[0].authorization.next_poll_at - $(requests /oauth/token .at) >= 6"
 }
 
 @test "slow_down with Retry-After waits as long as that, if it is more" {
@@ -74,13 +78,13 @@ gaps() {
   [ "$status" -eq 0 ]
   holds '.calls[0].authorization.status == "approved"'
   [ "$(requests /oauth/token .status | paste -sd' ')" == "503 429 0 200" ]
-  # growing waits: the interval, Retry-After or twice, four times; up to half more by jitter
-  gaps | jq -es '.[0] >= 1 and .[0] < 1.7 and .[1] >= 2 and .[1] < 3.2 and .[2] >= 4 and .[2] < 6.2'
+  # growing waits: the interval, Retry-After or twice, four times
+  gaps | jq -es '.[0] >= 1 and .[1] >= 2 and .[2] >= 4'
 }
 
 @test "a provider that cannot be reached until the request expires is 69, not a no" {
   sandbox --approve never --interval 1
-  a_call | ciba-authorize -m Buy --expiry 2 > asked
+  a_call | ciba-authorize -m Buy --expiry 5 > asked
   kill "$CIBA_SANDBOX_PID"
   run --separate-stderr ciba-poll < asked
   [ "$status" -eq 69 ]
@@ -148,20 +152,22 @@ END
   for signal in TERM INT; do
     sandbox --approve ask --interval 1
     { a_call; a_call AAPL 2; } | ciba-authorize -m 'Buy \(.ticker)' > asked
-    rm -f pending
+    rm -f pending decided
     # env gives it back the SIGINT that bash takes from background jobs
     env --default-signal=INT ciba-poll < asked > pending &
     poll=$!
-    await test "$(count /oauth/token)" -ge 0
-    await bash -c 'test "$(grep -c oauth/token requests)" -ge 2'
+    await eval '[ "$(count /oauth/token)" -ge 2 ]'
     kill -s "$signal" "$poll"
     expected=0; wait "$poll" || expected=$?
     [ "$expected" -eq 75 ]
     [ "$(jq -s '[.[].calls[0].authorization.status] | . == ["pending","pending"]' pending)" == true ]
     decide true
-    run --separate-stderr ciba-poll --timeout 3 < pending
-    [ "$status" -eq 75 ]
-    [ "$(jq -r '.calls[0].authorization.status' <<< "$output" | sort | paste -sd' ')" == "approved pending" ]
+    command ciba-poll < pending > decided &
+    poll=$!
+    await test -s decided # what is decided goes out at once
+    kill "$poll"
+    exits 75 wait "$poll"
+    [ "$(jq -r '.calls[0].authorization.status' decided | sort | paste -sd' ')" == "approved pending" ]
     kill "$CIBA_SANDBOX_PID"
     rm requests
   done
@@ -169,7 +175,8 @@ END
 
 @test "--timeout writes what is pending and exits 75" {
   sandbox --approve never --interval 1
-  run --separate-stderr ciba-poll --timeout 0.3 < <(a_call | ciba-authorize -m Buy)
+  a_call | ciba-authorize -m Buy > asked
+  run --separate-stderr ciba-poll --timeout 2 < asked
   [ "$status" -eq 75 ]
   holds '.calls[0].authorization.status == "pending"'
 }
@@ -177,11 +184,11 @@ END
 @test "--once polls each call once, and again not before its time" {
   sandbox --approve never --interval 1
   { a_call; a_call AAPL; } | ciba-authorize -m 'Buy \(.ticker)' > asked
-  ciba-poll --once < asked > once || [ $? -eq 75 ]
+  exits 75 ciba-poll --once < asked > once
   [ "$(count /oauth/token)" -eq 2 ]
-  ciba-poll --once < once > twice || [ $? -eq 75 ]
+  exits 75 ciba-poll --once < once > twice
   [ "$(count /oauth/token)" -eq 4 ]
-  [ "$(requests /oauth/token 'select(.status != 400)' | wc -l)" -eq 0 ]
+  [ "$(requests /oauth/token .status | sort -u)" == 400 ]
   jq -es 'all(.calls[0].authorization | .status == "pending" and .interval == 1)' twice
 }
 
@@ -261,18 +268,22 @@ END
   [ "$(jq -r '.calls[0].arguments.ticker' decided)" == B ]
   exec 5>&-
   kill "$poll"
-  wait "$poll" || [ $? -eq 75 ]
+  exits 75 wait "$poll"
 }
 
 @test "connections are kept from one round of polls to the next" {
   command -v strace > /dev/null || skip "strace is not installed"
   sandbox --approve never --interval 1
   for i in {1..60}; do printf '{"calls":[{"id":"c%s","name":"buy","arguments":{}}]}\n' "$i"; done | ciba-authorize -m Buy > asked
-  ASAN_OPTIONS=detect_leaks=0 run strace -f -e trace=connect -o connects ciba-poll --timeout 4.5 < asked
-  [ "$status" -eq 75 ]
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=connect -o connects sh -c 'echo $$ > pid; exec ciba-poll' < asked > pending &
+  poll=$!
+  await eval '[ "$(count /oauth/token)" -ge 180 ]'
+  kill "$(cat pid)"
+  exits 75 wait "$poll"
   connects=$(grep -c 'AF_INET' connects) polls=$(count /oauth/token)
   echo "$connects connections for $polls polls"
-  [ "$polls" -ge 180 ]
+  [ "$connects" -ge 1 ]
   [ "$connects" -le 60 ]
 }
 
@@ -393,19 +404,42 @@ END
 }
 
 @test "at a terminal one live line tells whom it waits for; elsewhere, and with NO_COLOR, nothing but the data" {
-  sandbox --approve yes --delay 1.2 --interval 1
-  run --separate-stderr ciba-poll < <(a_call | ciba-authorize -m Buy)
-  [ "$status" -eq 0 ]
-  [ -z "$stderr" ]
-  run --separate-stderr ciba-poll -v < <(a_call | ciba-authorize -m Buy)
-  [ "$(grep -c 'call_1: waiting for auth0|demo, [0-9]* s at most: Buy' <<< "$stderr")" -eq 1 ]
+  sandbox --approve ask --interval 1
+  a_call | ciba-authorize -m Buy > asked
+  command ciba-poll < asked > decided 2> said &
+  poll=$!
+  await eval '[ "$(count /oauth/token)" -ge 2 ]'
+  decide true
+  wait "$poll"
+  empty said
+  a_call | ciba-authorize -m Buy > asked
+  command ciba-poll -v < asked > decided 2> said &
+  poll=$!
+  await grep -q 'call_1: waiting for auth0|demo, [0-9]* s at most: Buy' said
+  decide true
+  wait "$poll"
+  [ "$(grep -c 'waiting for' said)" -eq 1 ]
   script -qec true /dev/null > /dev/null 2>&1 || skip "there is no pseudo-terminal, or no script(1)"
   { a_call; a_call; } | ciba-authorize -m Buy > asked
-  TERM=xterm script -qec 'ciba-poll < asked > decided' screen > /dev/null < /dev/null
-  grep -q $'\r\033\\[K[0-9]* s left for auth0|demo (and 1 more): Buy' screen
+  TERM=xterm script -qefc 'ciba-poll < asked > decided' screen > /dev/null < /dev/null &
+  poll=$!
+  await grep -qs $'\r\033\\[K[0-9]* s left for auth0|demo (and 1 more): Buy' screen
+  decide_both
+  wait "$poll"
   grep -q $'\r\033\\[K[^0-9]*$' screen # and it is gone
   { a_call; a_call; } | ciba-authorize -m Buy > asked
-  NO_COLOR=1 TERM=xterm script -qec 'ciba-poll < asked > decided' screen > /dev/null < /dev/null
+  polls=$(count /oauth/token)
+  NO_COLOR=1 TERM=xterm script -qefc 'ciba-poll < asked > decided' screen > /dev/null < /dev/null &
+  poll=$!
+  await eval '[ "$(count /oauth/token)" -ge $((polls + 4)) ]'
+  decide_both
+  wait "$poll"
   no grep -q 'left for' screen
   [ "$(wc -l < decided)" -eq 2 ]
+}
+decide_both() {
+  local id
+  for id in $(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[] | select(.state == "pending").id'); do
+    tell phone/decide <<< "{\"id\":\"$id\",\"approve\":true}"
+  done
 }

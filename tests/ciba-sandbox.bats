@@ -204,8 +204,8 @@ END
   sandbox --faults faults
   [ "$(post -G "${CIBA_SANDBOX_URL}portfolio")" == 418 ]
   [ "$(post -d '[]' "${CIBA_SANDBOX_URL}faults")" == 415 ]
-  no spoil <<< '{}'
-  no spoil <<< '[] []'
+  exits 22 spoil <<< '{}' # of curl, that the server refuses
+  exits 22 spoil <<< '[] []'
   [ "$(post -G "${CIBA_SANDBOX_URL}portfolio")" == 418 ]
   spoil <<< '[{"path":"/portfolio","body":"a <b>text</b>"}]'
   [ "$(curl -s "${CIBA_SANDBOX_URL}portfolio")" == 'a <b>text</b>' ]

@@ -5,6 +5,7 @@ common_setup() {
   bats_require_minimum_version 1.5.0
   umask 077 # secrets that others can read are refused
   cd "$BATS_TEST_TMPDIR" || return 1
+  watch_over
   unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER CIBA_SCOPE AUDIENCE
   unset AUTH0_DOMAIN AUTH0_CLIENT_ID AUTH0_CLIENT_SECRET CREDENTIALS_DIRECTORY
   unset APCA_API_BASE_URL APCA_API_KEY_ID APCA_API_SECRET_KEY
@@ -13,6 +14,36 @@ common_setup() {
   unset CIBA_SPENT STATE_DIRECTORY
   export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
   started=()
+}
+
+# Ends the test, as failed, when it has taken TEST_LIMIT seconds; and, with it or after it, all that still runs
+# in its directory. BATS_TEST_TIMEOUT ends the children of the test alone: a grandchild that has its output open
+# keeps it, or bats, waiting without an end.
+watch_over() {
+  local limit=${TEST_LIMIT:-300} ended=0
+  (
+    cd /
+    timeout "$limit" tail --pid=$$ -s 0.5 -f /dev/null || ended=$?
+    if [ "$ended" -eq 124 ]; then
+      echo "it took longer than $limit s"
+      kill -TERM $$
+      end_all_here
+      timeout 10 tail --pid=$$ -s 0.5 -f /dev/null || kill -KILL $$
+    fi
+    case $ended in 0 | 124) end_all_here ;; esac # and not where tail is another
+  ) 2> /dev/null 3>&- 4>&- &
+}
+
+# Kills what has its working directory here, in the directory of the test, but not the test itself.
+end_all_here() {
+  local i left
+  for ((i = 0; i < 50; i++)); do
+    left=$(find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$BATS_TEST_TMPDIR" -o -lname "$BATS_TEST_TMPDIR/*" \) |
+      grep -o '[0-9]*' | grep -vx $$) || break
+    # shellcheck disable=SC2086 # numbers
+    kill -KILL $left
+    sleep 0.1 # lint: until what was killed has gone, or has begun another
+  done || true
 }
 
 setup() {
@@ -77,14 +108,16 @@ spoil() {
   tell faults
 }
 
-# The requests that reached a path of the sandbox: requests PATH [JQ]
+# The requests that reached a path of the sandbox, which must have a log: requests PATH [JQ]
 requests() {
   jq -c --arg path "$1" "select(.path == \$path) | ${2:-.}" requests
 }
 
 # How many did.
 count() {
-  requests "$1" | wc -l
+  local paths
+  paths=$(requests "$1" .path) || return 1
+  printf '%s' "${paths:+$paths$'\n'}" | wc -l
 }
 
 orders() {
@@ -120,7 +153,7 @@ peers_setup() {
   (
     flock 9
     [ ! -d "$peers/node_modules/openai" ] || exit 0
-    npm ci --prefix "$peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
+    timeout 600 npm ci --prefix "$peers" --no-audit --no-fund > "$BATS_FILE_TMPDIR/npm.log" 2>&1 || {
       cat "$BATS_FILE_TMPDIR/npm.log"
       echo "npm could not install the peers; is the package registry reached?"
       exit 1
@@ -131,15 +164,35 @@ peers_setup() {
   [ ! -x "${modern[0]}" ] || PATH=${modern[0]%/node}:$PATH
 }
 
-# Fails where the command succeeds; bats itself does not look at `! command`.
+# The command says no: bats itself does not look at `! command`, and where grep or cmp could not read a file that
+# is no answer.
 no() {
-  ! "$@"
+  exits 1 "$@"
 }
 
-# Awaits a condition, half a minute at most.
+# The command ends with that status: exits STATUS COMMAND [ARGUMENT...]
+exits() {
+  local ended=0
+  "${@:2}" || ended=$?
+  [ "$ended" -eq "$1" ] || { echo "status $ended, not $1: ${*:2}" >&2; return 1; }
+}
+
+# The file is there, and is empty; the folder is there, with no file in it or below.
+empty() {
+  local files
+  if [ -d "$1" ]; then
+    files=$(find "$1" ! -type d) || return 1
+    [ -z "$files" ]
+  else
+    [ -e "$1" ] || return 1
+    [ ! -s "$1" ] # lint: it is there
+  fi
+}
+
+# Awaits a condition, a minute at most, however long each look at it takes.
 await() {
-  local i
-  for ((i = 0; i < 1500; i++)); do
+  local end=$((SECONDS + 60))
+  while ((SECONDS < end)); do
     "$@" && return 0
     read -rt 0.02 <> <(:) || true
   done

@@ -60,7 +60,7 @@ send redirect-away
 send only-100'
 
 # Asks each of these servers, which is at $raw: `prepare` makes the settings for it and the file `in`, and
-# $words is the command. It must end with 69 or 76, within 5 s and 40 MiB, say why, and print no secret; then
+# $words is the command. It must end with 69 or 76, within 15 s and 40 MiB, say why, and print no secret; then
 # `untouched` looks at what it has written.
 each_server() {
   local mode name count=0 status seconds peak
@@ -73,7 +73,7 @@ each_server() {
     read -r seconds peak < figures
     echo "$mode $name: $status, $seconds s, $peak MiB, $(head -c 500 said)"
     [ "$status" -eq 69 ] || [ "$status" -eq 76 ]
-    jq -en "$seconds < 5" > /dev/null
+    jq -en "$seconds < 15" > /dev/null # without --max-time 1 the slow ones do not end
     [ -n "${ASAN_OPTIONS:-}" ] || jq -en "$peak < 40" > /dev/null
     [ -s said ]
     no grep -qF "${CIBA_CLIENT_SECRET:-no secret}" out said
@@ -136,7 +136,7 @@ sandbox_with() {
   sandbox --approve yes --delay 0
   an_approved_call | jq -r '.calls[0].token.access_token' > in
   prepare() { sandbox_with jwks_uri; }
-  untouched() { [ ! -s out ]; }
+  untouched() { empty out; }
   words=(jwt-verify -a https://stocks.sandbox/ --max-time 1)
   each_server
 }
@@ -166,7 +166,7 @@ heard() {
   await grep -qs '^ACCEPT.*:[0-9]' accept || { cat accept; return 1; }
   port=$(sed -n 's/^ACCEPT.*:\([0-9]*\).*/\1/p' accept)
   OPENSSL_CONF=lenient.cnf CIBA_ISSUER=https://localhost:$port/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=the-secret CIBA_USER=u \
-    run --separate-stderr ciba-authorize --cacert ca.pem --max-time "${patience:-1}" "${more[@]}" -n -m Buy
+    run --separate-stderr ciba-authorize --cacert ca.pem --max-time 10 "${more[@]}" -n -m Buy
   kill "$server"
   wait "$server" || true
   exec 8>&-
@@ -177,7 +177,7 @@ heard() {
 not_trusted() {
   heard "$@"
   [ "$status" -eq 69 ]
-  [[ $stderr != *"connect to server"* ]] # it was spoken to
+  [[ $stderr != *"connect to server"* && $stderr != *"timed out"* ]] # it was spoken to
   no grep -aq 'GET \|the-secret' accept
   count=$((count + 1))
 }
@@ -189,7 +189,7 @@ not_trusted() {
   authority ca
   authority unknown
   certificate good ca "$host"
-  patience=5 heard good
+  heard good
   grep -aq 'GET /.well-known' accept # where nothing is wrong, it is asked
   certificate expired ca "$host" -not_before 20200101000000Z -not_after 20200201000000Z 2> /dev/null ||
     certificate expired ca "$host" -days -1
@@ -224,7 +224,7 @@ not_trusted() {
   }
   { crl ca; crl middle; } > lists
   more=(--crlfile lists)
-  patience=5 heard under-middle
+  heard under-middle
   grep -aq 'GET /.well-known' accept
   { crl ca; crl middle under-middle; } > lists
   not_trusted under-middle

@@ -142,7 +142,7 @@ model_says() {
 }
 
 @test "-j: a worker that is killed is told, and the others' documents are written" {
-  local child status=0
+  local child children status=0
   printf '#!/bin/sh\nread -r a; case $a in *bad*) touch began; while [ ! -e go ]; do sleep 0.02; done;; esac; echo "$a"\n' > tool
   chmod +x tool
   for word in bad a b c; do printf '{"n":"%s","calls":[{"id":"%s","name":"t","arguments":{"w":"%s"}}]}\n' $word $word $word; done > four
@@ -154,7 +154,8 @@ model_says() {
   head -n 1 four >&9
   await test -e began
   # The other child is the helper, which has a child that runs the tool.
-  for child in $(pgrep -P "$runner"); do pgrep -P "$child" > /dev/null || kill -KILL "$child"; done
+  children=$(pgrep -P "$runner") # as a statement of its own it fails without pgrep, and the wait below would not end
+  for child in $children; do pgrep -P "$child" > /dev/null || kill -KILL "$child"; done
   tail -n 3 four >&9
   exec 9>&-
   wait "$runner" || status=$?

@@ -151,6 +151,7 @@ load helper
   for command in "${every_command[@]}"; do
     page=$project/man/$command.1
     helped=$("$command" --help | grep -o -- '--[a-z][a-z-]*' | grep -v -- '--version\|--help' | sort -u)
+    [ -n "$helped" ]
     written=$(grep '^\.It Fl' "$page" | grep -o 'Fl -[a-z][a-z-]*\|, -[a-z][a-z-]*' |
       sed 's/^Fl -/--/; s/^, -/--/' | grep -v -- '--version\|--help' | sort -u)
     diff <(echo "$helped") <(echo "$written")
@@ -181,9 +182,34 @@ load helper
   [ "$(bash -c '. ./script; COMP_WORDS=(ciba-poll --cacert a-f); COMP_CWORD=2; _ciba-poll; echo "${COMPREPLY[@]}"')" == a-file ]
   run ciba-poll --completion csh
   [ "$status" -eq 64 ]
-  command -v zsh > /dev/null && ciba-poll --completion zsh | zsh -n
-  command -v fish > /dev/null && ciba-poll --completion fish | fish -n
-  true
+}
+
+# The shells that are here read every file, bash and zsh with what they do when they are asked.
+parsed_by() { # SHELL OPTION
+  local command
+  command -v "$1" > /dev/null || skip "$1 is not installed"
+  for command in "${every_command[@]}"; do
+    "$command" --completion "$1" > script
+    [ -s script ]
+    echo "$command"
+    "$1" "$2" script
+  done
+  # It is really parsed.
+  printf 'if (\n' >> script
+  run "$1" "$2" script
+  [ "$status" -ne 0 ]
+}
+
+@test "bash parses its completions" {
+  parsed_by bash -n
+}
+
+@test "zsh parses its completions" {
+  parsed_by zsh -n
+}
+
+@test "fish parses its completions" {
+  parsed_by fish --no-execute
 }
 
 @test "a process that holds secrets leaves no core dump" {

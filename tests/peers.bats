@@ -344,7 +344,7 @@ END
   run --separate-stderr ciba-poll --spool "$keys/spool" < asked
   echo "$stderr"
   approved
-  [ -z "$(find "$keys/spool" -type f)" ]
+  empty "$keys/spool"
   # waiting when the ping comes: far sooner than the safety poll
   mkfifo late
   (timeout 30 ciba-poll --spool "$keys/spool" < late > decided) &

@@ -67,7 +67,7 @@ authorize() {
   a_call | ciba-authorize -m Buy --reuse call > asked
   jq -e '.calls[0].authorization.status == "pending"' asked
   [ "$(count /bc-authorize)" -eq 2 ]
-  [ "$(find store -type f | wc -l)" -eq 0 ]
+  empty store
 }
 
 @test "the store is 0700, its files 0600, and nothing in it can be read without the key" {

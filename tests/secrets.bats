@@ -41,7 +41,7 @@ audit-verify audit > verified
 ciba-doctor -v > doctor
 END
   ASAN_OPTIONS=detect_leaks=0 strace -f -qq -v -s 100000 -e trace=execve -o execs bash flow 2> said
-  [ -s answered ] && [ -s verified ] && [ -e tool.environment ] && [ -e run.environment ]
+  for file in answered verified tool.environment run.environment; do [ -s "$file" ]; done
   [ "$(orders | jq length)" -eq 2 ]
   grep -q '^ciba-poll: ' said
   printf '%s\n' "$CIBA_CLIENT_SECRET" "$OPENAI_API_KEY" "$CIBA_SEAL_KEY" "$CIBA_STORE_KEY" "$(sed -n 2p dpop.pem)" > secrets

@@ -159,6 +159,7 @@ from_stream() {
 }
 
 @test "at a terminal text comes as it streams, and cannot steer it; in a pipe it comes as it is" {
+  script -qec true /dev/null > /dev/null 2>&1 || skip "there is no pseudo-terminal, or no script(1)"
   events "$(delta '{content: "one\u001b[2J\n"}')" "$(delta '{content: "two\u202e"}')" "$finish" '[DONE]' > steering
   from_stream steering -r
   [ "$output" == $'one\e[2J\ntwo\u202e' ]

@@ -28,7 +28,7 @@ judge() {
   echo "$1: $2 vectors, $(grep -c ' valid ' verdicts) accepted, wrongly accepted: $(wc -l < wrong), valid but refused: $(cat refused)"
   echo "# $1: $2 vectors, wrongly accepted: $(wc -l < wrong), refused on principle: $(wc -w < refused)" >&3
   cat wrong
-  [ ! -s wrong ]
+  empty wrong
   [ "$(cat refused)" == "$3" ]
 }
 
