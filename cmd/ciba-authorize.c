@@ -213,7 +213,7 @@ static char *message_word(jv text) {
     static const char *const literals[] = {"true", "false", "null"};
     const char *word = json_value_string(text);
     bool quote = word == NULL || *word == '\0' || strspn(word, plain) != strlen(word) ||
-                 json_is_number(word, strlen(word));
+                 strchr("0123456789-.", *word) != NULL;
     for (size_t i = 0; !quote && i < sizeof literals / sizeof *literals; i++)
         quote = strcmp(word, literals[i]) == 0;
     return quote ? json_text(text) : must_copy(word);

@@ -155,8 +155,13 @@ static void run(struct job *job) {
             job->status = status_worse(job->status, STATUS_NOT_YET);
             break;
         }
-        if (clock_now() >= end)
+        if (clock_now() >= end) {
+            if (job->reading) {
+                complain("stdin", "not all of it was read in time");
+                job->status = status_worse(job->status, STATUS_NOT_YET);
+            }
             break;
+        }
         double until = watched && !live ? end : fmin(end, clock_now() + 1);
         if (job->reading && can_read(STDIN_FILENO)) {
             read_documents(job);

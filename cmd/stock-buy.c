@@ -127,7 +127,7 @@ static enum execution read_answer(jv call, const struct attempt *attempt,
                  "HTTP %ld %s: whether the order was placed is unknown; run stock-buy on this "
                  "document again, it sends the same Idempotency-Key",
                  code, answer->reason);
-        *status = status_worse(*status, STATUS_UNAVAILABLE);
+        *status = status_worse(*status, code < 400 ? STATUS_PROTOCOL : STATUS_UNAVAILABLE);
         return EXECUTION_UNKNOWN;
     }
     complain(call_id(call),
@@ -136,9 +136,7 @@ static enum execution read_answer(jv call, const struct attempt *attempt,
                    "%ld %s"
                  : "the order was refused: HTTP %ld %s",
              code, answer->reason);
-    *status = status_worse(*status, code == 401 || code == 403 ? STATUS_REFUSED
-                                    : code < 400               ? STATUS_PROTOCOL
-                                                               : STATUS_INPUT);
+    *status = status_worse(*status, code == 401 || code == 403 ? STATUS_REFUSED : STATUS_INPUT);
     *result = executor_result((int)code, "order_refused", told_to_model(answer));
     return EXECUTION_REFUSED;
 }

@@ -89,7 +89,9 @@ static enum found look_up(struct http *http, const struct alpaca *alpaca, const 
     char *path = must_format("/v2/orders:by_client_order_id?client_order_id=%s", coded);
     *order = ask(http, alpaca, path, NULL, &answer);
     bool answered = answer.outcome == HTTP_ANSWERED;
-    enum found found = answered && answer.status == 404 ? FOUND_NOTHING : FOUND_UNKNOWN;
+    /* 401: who has no account there has no order. */
+    enum found found = answered && (answer.status == 404 || answer.status == 401) ? FOUND_NOTHING
+                                                                                  : FOUND_UNKNOWN;
     if (answered && answer.status == 200 && json_is(*order, "client_order_id", key))
         found = is_order(*order, symbol, quantity) ? FOUND_OURS : FOUND_ANOTHER;
     http_answer_free(&answer);
@@ -153,11 +155,13 @@ enum execution alpaca_buy(struct http *http, const struct alpaca *alpaca, const 
     bool answered = answer.outcome == HTTP_ANSWERED;
     bool taken = answered && answer.status == 422 && words != NULL &&
                  strstr(words, "client_order_id must be unique") != NULL;
-    bool refusal = answered && executor_is_refusal(answer.status) && !taken;
-    bool placed_now = answered && answer.status >= 200 && answer.status < 300;
+    bool placed_now = answered && answer.status >= 200 && answer.status < 300 &&
+                      json_is(body, "client_order_id", attempt->key);
     enum found found = FOUND_UNKNOWN;
-    if (!placed_now && answer.outcome != HTTP_NOT_SENT && (!refusal || attempt->again))
+    if (!placed_now && answer.outcome != HTTP_NOT_SENT)
         found = look_up(http, alpaca, attempt->key, symbol, quantity, &earlier);
+    bool refusal =
+        answered && executor_is_refusal(answer.status) && found == FOUND_NOTHING && !taken;
     enum execution outcome = EXECUTION_DONE;
     if (placed_now) {
         *result = placed(answer.status, jv_copy(body));

@@ -20,12 +20,10 @@ struct alpaca {
 bool alpaca_configure(struct alpaca *alpaca, bool live, struct error *error);
 
 /* Places a market order for the day of `quantity` shares of `symbol` under the attempt's key
- * (client_order_id, at most 48 characters). Where the answer does not tell, says that there is such
- * an order already, or refuses what an earlier try may have placed, the order is looked up by the
+ * (client_order_id, at most 48 characters). Unless the answer is the order, it is looked up by the
  * key; it is ours only if it is of the same symbol and quantity. Sets *result as executor_work
  * does, with the order or the broker's words for the model. *status and a complaint under `id` tell
- * what went wrong.
- */
+ * what went wrong. */
 enum execution alpaca_buy(struct http *http, const struct alpaca *alpaca, const char *id,
                           const char *symbol, double quantity, const struct attempt *attempt,
                           jv *result, int *status);

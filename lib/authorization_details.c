@@ -98,13 +98,14 @@ static bool object_agrees(jv asked, jv granted) {
     return agree;
 }
 
-/* The place of an item of `granted`, not `used` yet, that agrees: the same place if that does, for
- * providers keep the order. -1 for none. */
+/* The place of an item of `granted`, not `used` yet, that is the same or, failing that, agrees: at
+ * the same place if it can be, for providers keep the order. -1 for none. */
 static int find_agreeing(jv item, int place, jv granted, const bool *used, int count) {
-    for (int tried = 0; tried < count; tried++) {
+    for (int tried = 0; tried < 2 * count; tried++) {
         int i = (place + tried) % count;
         jv other = used[i] ? jv_invalid() : jv_array_get(jv_copy(granted), i);
-        bool agrees = !used[i] && value_agrees(item, other);
+        bool agrees =
+            !used[i] && (tried < count ? json_equal(item, other) : value_agrees(item, other));
         jv_free(other);
         if (agrees)
             return i;
@@ -145,4 +146,20 @@ bool details_agree(jv asked, jv granted) {
     if (jv_get_kind(asked) != JV_KIND_ARRAY || jv_get_kind(granted) != JV_KIND_ARRAY)
         return json_equal(asked, granted);
     return array_agrees(asked, granted);
+}
+
+bool details_within(jv asked, jv granted) {
+    bool within = jv_get_kind(granted) == JV_KIND_ARRAY;
+    if (!within)
+        return json_equal(asked, granted);
+    jv_array_foreach(granted, i, detail) {
+        bool found = false;
+        jv_array_foreach(asked, j, one) {
+            found = found || value_agrees(one, detail);
+            jv_free(one);
+        }
+        within = within && found;
+        jv_free(detail);
+    }
+    return within;
 }

@@ -21,4 +21,7 @@ bool details_known(jv details, jv metadata, struct error *error);
  * add members, and fill an array that was empty, at any depth (§7.1); it may change nothing. */
 bool details_agree(jv asked, jv granted);
 
+/* Whether each detail that was granted is one that was asked for: they may be fewer. */
+bool details_within(jv asked, jv granted);
+
 #endif

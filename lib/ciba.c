@@ -21,7 +21,6 @@ enum {
     DEFAULT_INTERVAL = 5,       /* §7.3 */
     DEFAULT_LIFETIME = 300,     /* of a request, in seconds, as providers have it */
     SLOW_DOWN_SECONDS = 5,      /* §11 */
-    INTERVAL_LIMIT = 3600,      /* longer waits are a server's mistake */
     EXPIRY_LIMIT = 366 * 86400, /* likewise */
 };
 
@@ -312,7 +311,7 @@ double ciba_interval(jv call) {
     if (!json_number(authorization, "interval", &interval) || !(interval > 0))
         interval = DEFAULT_INTERVAL;
     jv_free(authorization);
-    return interval < 1 ? 1 : interval > INTERVAL_LIMIT ? INTERVAL_LIMIT : interval;
+    return interval < 1 ? 1 : interval > LONGEST_INTERVAL ? LONGEST_INTERVAL : interval;
 }
 
 bool ciba_poll_message(const struct client *client, const char *url, const char *auth_req_id,
@@ -384,8 +383,13 @@ static jv read_token_answer(struct client *client, jv call, jv body, bool is_pus
     const char *access_token = json_string(body, "access_token"), *fault = NULL;
     struct error why;
     char *user = NULL;
+    double expires_in;
     if (access_token == NULL || *access_token == '\0' || json_string(body, "token_type") == NULL) {
         fail(&why, STATUS_PROTOCOL, "the token answer has no access_token or token_type");
+        fault = "invalid_response";
+    } else if (json_has(body, "expires_in") &&
+               !json_number_or_digits(body, "expires_in", &expires_in)) {
+        fail(&why, STATUS_PROTOCOL, "the token answer's expires_in is no number");
         fault = "invalid_response";
     } else if (!id_token_holds(client, authorization, body, is_push, &user, &why)) {
         fault = "invalid_id_token";
@@ -433,7 +437,7 @@ bool ciba_still_pending(struct client *client, const struct http_answer *answer,
         *interval += SLOW_DOWN_SECONDS;
         if (answer->retry_after > *interval)
             *interval = answer->retry_after;
-        *interval = *interval < INTERVAL_LIMIT ? *interval : INTERVAL_LIMIT;
+        *interval = *interval < LONGEST_INTERVAL ? *interval : LONGEST_INTERVAL;
     }
     jv_free(body);
     return pending;

@@ -8,6 +8,8 @@
 #include <jv.h>
 #include <stdbool.h>
 
+enum { LONGEST_INTERVAL = 3600 /* seconds between two polls; more is a server's mistake */ };
+
 /* What the user is asked (CIBA Core §7.1). NULL, 0 and invalid for what is not sent. */
 struct ciba_question {
     /* Exactly one of the first four tells who: */

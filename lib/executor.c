@@ -17,11 +17,12 @@ jv executor_result(int status, const char *error, jv content) {
 }
 
 bool executor_is_refusal(long http_status) {
-    static const long others[] = {300, 303, 304, 408, 409, 425, 429};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (http_status == others[i])
-            return false;
-    return http_status >= 300 && http_status < 500;
+    static const long refusals[] = {400, 401, 402, 403, 404, 405, 406, 410, 411, 412, 413,
+                                    414, 415, 416, 417, 421, 422, 426, 428, 431, 451};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (http_status == refusals[i])
+            return true;
+    return false;
 }
 
 /* The key of one execution, however often it is tried: one approval is one execution, so it is of
@@ -101,6 +102,18 @@ static jv refuse(const struct executor *executor, jv call, const struct error *e
     return json_set(call, "result", result);
 }
 
+/* The end of a call whose approval has been used: for this document, of which the outcome was lost,
+ * or for another. Takes the call. */
+static jv used_before(const struct executor *executor, jv call, int *status) {
+    complain(call_id(call), "refused: its approval has been used before");
+    *status = status_worse(*status, STATUS_INPUT);
+    record_refused(executor->record, call, "its approval has been used before", status);
+    return json_set(call, "result",
+                    executor_result(-1, "already_used",
+                                    jv_string("The approval has been used before: it was done, or "
+                                              "tried, then. It was not done again.")));
+}
+
 /* The call with its arguments as they were digested; what it is executed from. */
 static jv normal_call(jv call) {
     struct error ignored;
@@ -119,8 +132,7 @@ static bool may_spend(const struct executor *executor, jv *call, struct attempt 
     case SPENT_NOW:
         return true;
     case SPENT_BEFORE:
-        fail(&error, STATUS_INPUT, "its approval has been used before");
-        *call = refuse(executor, *call, &error, status);
+        *call = used_before(executor, *call, status);
         return false;
     case SPENT_UNKNOWN:
         *call = leave_unknown(executor, *call, attempt->key, "an approval is used once", status);
@@ -169,12 +181,13 @@ static jv execute(const struct executor *executor, jv call, struct attempt attem
     return call;
 }
 
-/* Whether the call says that it may have been executed. */
-static bool was_attempted(jv call) {
+/* Whether the call says that it may have been executed, and can be believed. */
+static bool was_attempted(const struct record *record, jv call) {
+    struct error ignored;
     jv authorization = json_get(call, "authorization");
     bool attempted = json_has(authorization, "attempted_at");
     jv_free(authorization);
-    return attempted;
+    return attempted && record_trusts(record, call, &ignored);
 }
 
 /* Executes an approved call, if its approval holds. Takes the call. */
@@ -206,7 +219,7 @@ static jv execute_once(const struct executor *executor, jv call, bool approved, 
         return json_delete(call, "token");
     }
     enum record_memory memory = record_execution(executor->record, key, &result);
-    bool again = memory == RECORD_BEGUN || was_attempted(call);
+    bool again = memory == RECORD_BEGUN || was_attempted(executor->record, call);
     struct attempt attempt = {NULL, key, again};
     if (memory == RECORD_FINISHED)
         call = record_executed(executor->record, call, key, result, true, status);

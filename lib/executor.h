@@ -49,10 +49,10 @@ struct executor {
  * called refused from then on: its outcome is unknown. */
 jv executor_document(void *context, jv document, int *status);
 
-/* Whether an HTTP status says that a request was not carried out: 4xx, but not those that may speak
- * of an earlier try, or ask for another: 408, 429, and 409 and 425, which a server says that is
- * still at the first (draft-ietf-httpapi-idempotency-key-header, RFC 8470); and a redirection, but
- * not 303, which comes after the work (RFC 9110 §15.4). */
+/* Whether an HTTP status says that a request was not carried out. Others do not: not 409 and 425,
+ * which a server says that is still at an earlier try (draft-ietf-httpapi-idempotency-key-header,
+ * RFC 8470); not 408 and 429, which ask for another; not a redirection, which many send after the
+ * work; and nothing that is not of RFC 9110 §15.5 or RFC 6585. */
 bool executor_is_refusal(long http_status);
 
 /* A result: `error` NULL for a success, else a short word for what went wrong. `status` is the HTTP

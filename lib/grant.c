@@ -53,14 +53,14 @@ static bool claim_has(jv claims, const char *name, const char *word, size_t size
  * §5.1), unless the token itself is a JWT that says something else, by whichever claim its provider
  * uses. */
 static bool scope_granted(jv token, jv claims, const char *scope, size_t size) {
-    if (size == strlen("openid") && strncmp(scope, "openid", size) == 0)
-        return true; /* there is an ID token, or there must be none */
+    if (is_of_openid(scope, size))
+        return true;
     if (json_has(token, "scope"))
         return scope_has(json_string(token, "scope"), scope, size);
-    if (!json_has(claims, "scope") && !json_has(claims, "scp"))
+    if (!json_has(claims, "scope") && !json_has(claims, "scp") && !json_has(claims, "permissions"))
         return true;
-    return is_of_openid(scope, size) || claim_has(claims, "scope", scope, size) ||
-           claim_has(claims, "scp", scope, size) || claim_has(claims, "permissions", scope, size);
+    return claim_has(claims, "scope", scope, size) || claim_has(claims, "scp", scope, size) ||
+           claim_has(claims, "permissions", scope, size);
 }
 
 static const char *scope_fault(jv authorization, jv token, jv claims, struct error *error) {
@@ -102,9 +102,11 @@ static const char *details_fault(jv authorization, jv token, jv claims, struct e
     jv granted = json_get(token, "authorization_details");
     jv within = json_get(claims, "authorization_details");
     bool none = !jv_is_valid(granted) && !jv_is_valid(within);
+    bool whole = jv_is_valid(granted); /* within may then be what its API is to see of it */
     bool agree = none ? jv_array_length(jv_copy(asked)) == 0
-                      : (!jv_is_valid(granted) || details_agree(asked, granted)) &&
-                            (!jv_is_valid(within) || details_agree(asked, within));
+                      : (!whole || details_agree(asked, granted)) &&
+                            (!jv_is_valid(within) || (whole ? details_within(asked, within)
+                                                            : details_agree(asked, within)));
     jv_free(asked);
     jv_free(granted);
     jv_free(within);
@@ -121,7 +123,9 @@ static const char *acr_fault(jv authorization, jv token, struct error *error) {
     if (asked == NULL)
         return NULL;
     const char *id_token = json_string(token, "id_token");
-    jv claims = id_token != NULL ? jwt_unverified_claims(id_token) : jv_invalid();
+    jv claims = jv_invalid();
+    if (id_token != NULL)
+        jwt_unverified_claims(id_token, &claims);
     const char *acr = json_string(claims, "acr");
     bool good = acr != NULL && scope_has(asked, acr, strlen(acr));
     if (!good)
@@ -137,7 +141,11 @@ const char *grant_fault(jv authorization, jv token, struct error *error) {
     const char *fault = form_fault(token, error);
     if (fault != NULL)
         return fault;
-    jv claims = jwt_unverified_claims(json_string(token, "access_token"));
+    jv claims;
+    if (!jwt_unverified_claims(json_string(token, "access_token"), &claims)) {
+        fail(error, STATUS_INPUT, "its access token is a JWT whose claims cannot be read");
+        return "invalid_response";
+    }
     fault = scope_fault(authorization, token, claims, error);
     if (fault == NULL)
         fault = audience_fault(authorization, claims, error);

@@ -248,7 +248,7 @@ jv json_array(jv object, const char *key) {
 }
 
 jv json_set(jv object, const char *key, jv value) {
-    if (jv_get_kind(object) == JV_KIND_OBJECT)
+    if (jv_get_kind(object) == JV_KIND_OBJECT && jv_is_valid(value))
         return jv_object_set(object, jv_string(key), value);
     jv_free(value); /* libjq would end the process */
     return object;

@@ -63,7 +63,8 @@ jv json_get(jv object, const char *key);
 /* The member if it is an array, else an empty one. */
 jv json_array(jv object, const char *key);
 
-/* The object with the member set; unchanged if it is no object. Takes `object` and `value`. */
+/* The object with the member set; unchanged if it is no object, or the value is invalid. Takes
+ * `object` and `value`. */
 jv json_set(jv object, const char *key, jv value);
 
 /* The object with the member set to the text; unchanged if the text is NULL. Takes `object`. */

@@ -240,7 +240,11 @@ static char *sign_text(const char *text, const struct jws_algorithm *algorithm, 
 }
 
 static char *encode_json(jv value) {
-    char *text = json_text(value), *coded = base64url_encode(text, strlen(text));
+    struct error ignored;
+    char *text = json_exact(value, &ignored);
+    if (text == NULL)
+        text = json_text(value);
+    char *coded = base64url_encode(text, strlen(text));
     free(text);
     return coded;
 }

@@ -52,15 +52,30 @@ bool scope_has(const char *scopes, const char *wanted, size_t size) {
     return false;
 }
 
-jv jwt_unverified_claims(const char *token) {
-    const char *first = strchr(token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
+/* The JSON object in a part of a compact JWT; invalid if it is none. */
+static jv read_part(const char *text, size_t text_size) {
     struct error ignored;
     size_t size = 0;
-    jv payload = jv_invalid();
-    unsigned char *bytes =
-        second == NULL ? NULL : base64url_decode(first + 1, (size_t)(second - first - 1), &size);
+    jv part = jv_invalid();
+    unsigned char *bytes = base64url_decode(text, text_size, &size);
     if (bytes != NULL)
-        json_parse((const char *)bytes, size, &payload, &ignored);
+        json_parse((const char *)bytes, size, &part, &ignored);
     free(bytes);
-    return payload;
+    if (jv_get_kind(part) == JV_KIND_OBJECT)
+        return part;
+    jv_free(part);
+    return jv_invalid();
+}
+
+bool jwt_unverified_claims(const char *token, jv *claims) {
+    const char *first = strchr(token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
+    *claims = jv_invalid();
+    if (second == NULL)
+        return true;
+    jv header = read_part(token, (size_t)(first - token));
+    bool is_jws = json_has(header, "alg") && !json_has(header, "enc");
+    jv_free(header);
+    if (is_jws)
+        *claims = read_part(first + 1, (size_t)(second - first - 1));
+    return !is_jws || jv_is_valid(*claims);
 }

@@ -22,7 +22,8 @@ bool scope_has(const char *scopes, const char *wanted, size_t size);
  * CLOCK_SKEW_SECONDS of tolerance. False and an error with status 76 that names the claim. */
 bool jwt_times_hold(jv payload, double now, struct error *error);
 
-/* The payload of a token that is a JWT, unverified; invalid if it is none. */
-jv jwt_unverified_claims(const char *token);
+/* The payload of a token that is a JWT, unverified; invalid if it is none. False if it has a JWT's
+ * header but a payload that cannot be read. */
+bool jwt_unverified_claims(const char *token, jv *claims);
 
 #endif

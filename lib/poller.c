@@ -75,22 +75,33 @@ static int refuse(jv call, int status, const char *why) {
     return status;
 }
 
-/* What a call stands for: to a gate, one that nobody was asked about is not approved. */
-static int call_status(const struct poller *poller, jv call) {
+/* What a call stands for: to a gate, one that nobody was asked about is not approved, and one that
+ * no executor would take, unless that was said before (`complained`). */
+static int call_status(const struct poller *poller, jv call, bool complained) {
     if (!poller->settings.gate)
         return call_exit_status(call);
     if (jv_get_kind(call) != JV_KIND_OBJECT)
         return refuse(call, STATUS_INPUT, "it is no JSON object");
+    struct error error;
+    jv result = json_get(call, "result");
+    jv_kind kind = jv_get_kind(result);
+    jv_free(result);
+    if (kind != JV_KIND_INVALID && kind != JV_KIND_NULL && kind != JV_KIND_OBJECT)
+        return refuse(call, STATUS_INPUT, "its result is no JSON object");
     if (call_state(call) == CALL_NEW && !json_has(call, "authorization"))
         return refuse(call, STATUS_INPUT, "nobody was asked; run ciba-authorize first");
+    /* Its token may have expired while another call was waited for. */
+    if (call_state(call) == CALL_APPROVED && !complained &&
+        !approval_holds(poller->settings.record, call, poller->client->dpop_key != NULL, &error))
+        return refuse(call, error.status, error.text);
     return call_exit_status(call);
 }
 
-static int document_status(const struct poller *poller, jv document) {
-    int status = STATUS_DONE;
+static int document_status(const struct poller *poller, jv document, int before) {
+    int status = before;
     jv calls = json_array(document, "calls");
     jv_array_foreach(calls, i, call) {
-        status = status_worse(status, call_status(poller, call));
+        status = status_worse(status, call_status(poller, call, before != STATUS_DONE));
         jv_free(call);
     }
     jv_free(calls);
@@ -106,7 +117,7 @@ static void put_out(struct poller *poller, struct waiting_document *waiting, jv 
     if (waiting->next != NULL)
         waiting->next->previous = waiting->previous;
     poller->document_count--;
-    int status = status_worse(waiting->status, document_status(poller, document));
+    int status = document_status(poller, document, waiting->status);
     poller->output(poller->context, document, status);
     free(waiting->text);
     free(waiting);
@@ -186,7 +197,7 @@ static bool id_token_proves(struct poller *poller, jv authorization, jv token,
         return fail(error, why.status, "its ID token cannot be checked: %s", why.text);
     return id_token_verify(poller->client, id_token, facts, NULL, &why) ||
            fail(error, why.status == STATUS_UNAVAILABLE ? STATUS_UNAVAILABLE : STATUS_INPUT,
-                "its ID token does not prove it: %s", why.text);
+                "its ID token does not prove it (a seal would, --seal-key-file): %s", why.text);
 }
 
 /* Whether an approval that stands in a document is one. */
@@ -198,11 +209,11 @@ static bool is_proven(struct poller *poller, jv call, struct error *error) {
     if (!good)
         fail(error, STATUS_INPUT, "it was asked at '%s', and this command is set to %s",
              issuer != NULL ? issuer : "", poller->client->issuer);
-    else if (poller->settings.gate)
-        good = approval_holds(record, call, poller->client->dpop_key != NULL, error);
     else
         good = record_trusts(record, call, error);
-    if (good && record->seal_key == NULL)
+    /* What may have been executed is for who executes, who knows what to say of it. */
+    bool for_executor = !poller->settings.gate && json_has(authorization, "attempted_at");
+    if (good && record->seal_key == NULL && !for_executor)
         good = id_token_proves(poller, authorization, token, error);
     jv_free(authorization);
     jv_free(token);
@@ -217,22 +228,10 @@ static void check_approval(struct poller *poller, jv call, int *status) {
         *status = status_worse(*status, refuse(call, error.status, error.text));
 }
 
-/* Counts an approval that has just come, which a gate takes as an executor would. */
-static void count_approval(struct poller *poller, jv call, int *status) {
-    struct error error;
-    if (call_state(call) != CALL_APPROVED)
-        return;
-    if (!poller->settings.gate ||
-        approval_holds(poller->settings.record, call, poller->client->dpop_key != NULL, &error))
-        poller->approved++;
-    else
-        *status = status_worse(*status, refuse(call, error.status, error.text));
-}
-
 /* The wait is over: its call is decided. Takes the call. */
 static void decide(struct poller *poller, struct wait *wait, jv call) {
     call = record_decided(poller->settings.record, call, &wait->owner->status);
-    count_approval(poller, call, &wait->owner->status);
+    poller->approved += call_state(call) == CALL_APPROVED;
     end_wait(poller, wait, wait_put_call(wait->index, waiting_document_read(wait->owner), call));
 }
 

@@ -197,6 +197,8 @@ enum record_memory record_question(struct record *record, jv *call, double *unti
     } else if (auth_req_id != NULL && !json_is(known, "auth_req_id", auth_req_id)) {
         struct error ignored;
         jv asked = json_set(jv_copy(*call), "authorization", jv_copy(authorization));
+        if (json_has(entry, "token"))
+            asked = json_set(asked, "token", json_get(entry, "token"));
         if (record_trusts(record, asked, &ignored)) {
             memory = RECORD_FINISHED;
             jv_free(*call);
@@ -243,11 +245,14 @@ jv record_remembered(struct record *record, jv call, int *status) {
     if (record->journal != NULL && auth_req_id != NULL) {
         struct error ignored;
         jv entry = journal_newest(record->journal, "decided", NULL, auth_req_id);
+        jv noted = json_get(entry, "authorization");
+        bool ours = json_is(noted, "auth_req_id", auth_req_id);
+        jv_free(noted);
         jv decided = jv_copy(call), token = json_get(entry, "token");
         decided = json_set(decided, "authorization", json_get(entry, "authorization"));
         if (jv_is_valid(token))
             decided = json_set(decided, "token", token);
-        if (jv_is_valid(entry) && record_trusts(record, decided, &ignored)) {
+        if (ours && record_trusts(record, decided, &ignored)) {
             jv_free(call);
             call = tell_newest(record, decided, true, status);
         } else {
@@ -289,6 +294,13 @@ bool record_reuse(struct record *record, jv authorization, jv *call, int *status
     *call = json_set(json_set(*call, "authorization", approval), "token", json_get(kept, "token"));
     if (record->seal_key != NULL)
         *call = seal_call(*call, record->seal_key);
+    if (record->journal != NULL) { /* so that a run after a crash has the same use of it */
+        char *key = question_key(*call);
+        jv entry = json_set(jv_object(), "authorization", json_get(*call, "authorization"));
+        note(record, *call, "asked", key, json_set(entry, "token", json_get(*call, "token")),
+             status);
+        free(key);
+    }
     if (record->audit != NULL && !tell(record, *call, audit_facts(*call, "reused"), true, status))
         *call = json_set(*call, "untold", jv_true());
     jv_free(kept);
@@ -394,6 +406,8 @@ void record_spent(struct record *record, jv call, const char *key, enum record_u
 
 jv record_attempted(struct record *record, jv call) {
     jv authorization = json_get(call, "authorization");
+    if (!jv_is_valid(authorization))
+        return call; /* one that needs no approval */
     authorization = json_set(authorization, "attempted_at", jv_number(floor(clock_now())));
     call = json_set(call, "authorization", authorization);
     return record->seal_key != NULL ? seal_call(call, record->seal_key) : call;

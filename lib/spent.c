@@ -32,7 +32,7 @@ static char *folder_for(const char *spool) {
         return must_format("%.*s/spent", (int)strcspn(service, ":"), service);
     if (state != NULL)
         return must_format("%s/ciba-tools/spent", state);
-    if (home != NULL)
+    if (home != NULL && access(home, W_OK | X_OK) == 0) /* system users have none */
         return must_format("%s/.local/state/ciba-tools/spent", home);
     return must_format("%s/spent", spool);
 }

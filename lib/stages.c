@@ -1,6 +1,7 @@
 #include "stages.h"
 
 #include "call.h"
+#include "ciba.h"
 #include "clock.h"
 #include "json.h"
 
@@ -130,8 +131,8 @@ static double waits_until(jv document) {
         jv authorization = json_get(call, "authorization");
         enum call_state state = call_state(call);
         double time = INFINITY;
-        if (state == CALL_PENDING)
-            json_number(authorization, "next_poll_at", &time);
+        if (state == CALL_PENDING && json_number(authorization, "next_poll_at", &time))
+            time = fmin(time, clock_now() + LONGEST_INTERVAL); /* it is not sealed */
         else if (state == CALL_NEW)
             json_number(authorization, "ask_again_at", &time);
         soonest = fmin(soonest, time);

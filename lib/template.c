@@ -1,7 +1,7 @@
 #include "template.h"
 
 #include "json.h"
-#include "template_paths.h"
+#include "template_strict.h"
 
 #include <ctype.h>
 #include <jq.h>
@@ -70,12 +70,12 @@ static const char *add_plain(struct text *program, const char *text) {
     return text;
 }
 
-/* The program for a text: [[piece, …], [value that must be there, …]], each within an array, so
- * that none and several can be told from one. NULL where a \( is not closed. */
+/* The program for a text: [piece, …], each an array of its values, so that none and several can be
+ * told from one. NULL where a \( is not closed. */
 static char *pieces_program(const char *text) {
-    struct text program = {0}, paths = {0};
-    append_text(&program, "[[");
-    append_text(&paths, "");
+    struct text program = {0};
+    append_text(&program, template_prelude);
+    append_text(&program, "[");
     while (*text != '\0') {
         if (strncmp(text, "\\(", 2) != 0) {
             text = add_plain(&program, text);
@@ -84,22 +84,16 @@ static char *pieces_program(const char *text) {
         const char *from = text + 2, *end = template_expression_end(from);
         if (end == NULL) {
             free(program.text);
-            free(paths.text);
             return NULL;
         }
-        size_t size = (size_t)(end - 1 - from);
-        char *taken = template_paths(from, size);
+        char *strict = template_strict(from, (size_t)(end - 1 - from));
         append_text(&program, "[");
-        append(&program, from, size);
+        append_text(&program, strict);
         append_text(&program, "\n],");
-        append_text(&paths, taken);
-        free(taken);
+        free(strict);
         text = end;
     }
-    append_text(&program, "[\"\"]],[");
-    append_text(&program, paths.text);
-    append_text(&program, "[0]]]");
-    free(paths.text);
+    append_text(&program, "[\"\"]]");
     return program.text;
 }
 
@@ -157,7 +151,10 @@ struct template *template_text(const char *text, struct error *error) {
 }
 
 struct template *template_filter(const char *program, struct error *error) {
-    return compile(must_copy(program), error);
+    char *strict = template_strict(program, strlen(program));
+    char *whole = must_format("%s%s", template_prelude, strict);
+    free(strict);
+    return compile(whole, error);
 }
 
 void template_free(struct template *template) {
@@ -225,7 +222,9 @@ static bool run_jq(struct template *template, jv input, jv *value, struct error 
     if (!jv_is_valid(first)) {
         jv message = jv_invalid_get_msg(first);
         bool has = jv_get_kind(message) == JV_KIND_STRING;
-        fail(error, STATUS_INPUT, "jq: %s", has ? jv_string_value(message) : "no value");
+        const char *text = has ? jv_string_value(message) : "no value";
+        bool ours = strncmp(text, "the arguments have", strlen("the arguments have")) == 0;
+        fail(error, STATUS_INPUT, "%s%s", ours ? "" : "jq: ", text);
         jv_free(message);
         return false;
     }
@@ -263,27 +262,16 @@ static bool append_piece(const struct template *template, jv piece, jv *text, st
     return true;
 }
 
-static bool has_null(jv values) {
-    bool found = false;
-    jv_array_foreach(values, i, value) {
-        jv first = jv_array_get(value, 0);
-        found = found || jv_get_kind(first) == JV_KIND_NULL;
-        jv_free(first);
-    }
-    return found;
-}
-
-/* The text of [[piece, …], [value, …]], which is taken. */
-static bool join_pieces(const struct template *template, jv made, jv *value, struct error *error) {
-    jv pieces = jv_array_get(jv_copy(made), 0), needed = jv_array_get(made, 1);
+/* The text of [piece, …], which is taken. */
+static bool join_pieces(const struct template *template, jv pieces, jv *value,
+                        struct error *error) {
     jv text = jv_string("");
-    bool good = !has_null(needed) || bad_piece(template, "no value", error);
+    bool good = true;
     jv_array_foreach(pieces, i, piece) {
         good = good && append_piece(template, piece, &text, error);
         jv_free(piece);
     }
     jv_free(pieces);
-    jv_free(needed);
     if (good)
         *value = text;
     else

@@ -15,7 +15,8 @@ struct template;
  * compile it. */
 struct template *template_text(const char *text, struct error *error);
 
-/* A jq filter, which must give one value. NULL and an error with status 64. */
+/* A jq filter, which must give one value; strict as well (template_strict.h). NULL and an error
+ * with status 64. */
 struct template *template_filter(const char *program, struct error *error);
 
 void template_free(struct template *template);

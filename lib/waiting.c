@@ -1,9 +1,11 @@
 #include "waiting.h"
 
 #include "ciba.h"
+#include "clock.h"
 #include "error.h"
 #include "json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +24,11 @@ struct wait *wait_new(struct waiting_document *owner, int index, jv call, bool e
     wait->auth_req_id = must_copy(json_string(authorization, "auth_req_id"));
     wait->digest = expects && digest != NULL ? must_copy(digest) : NULL;
     wait->expects = wait->digest != NULL;
-    wait->when.due = number_of(authorization, "next_poll_at");
     wait->interval = ciba_interval(call);
     wait->expires_at = number_of(authorization, "expires_at");
+    /* It is not sealed: whatever it says, the next poll is not far. */
+    wait->when.due = fmin(number_of(authorization, "next_poll_at"),
+                          fmin(wait->expires_at, clock_now() + LONGEST_INTERVAL));
     owner->pending++;
     jv_free(authorization);
     return wait;

@@ -46,17 +46,74 @@ numbers='3.00E+3|3000
 
 @test "a value that is not there is an error in every spelling of a template, and nobody is asked" {
   sandbox --approve never
-  for template in '\(.qty)' '\( .qty )' '\(."qty")' '\(.["qty"])' '\(.qty|tostring)' '\(.qty | tojson)' '\(.qty + 1)' \
-    'a\u20acb \(.qty)' '\(.ticker|tostring) \(.qty)' '\(.qty|length)' '\("\(.qty)")' '\([.qty]|join(","))' \
-    '\(.ticker + (.qty|tostring))' '\({qty})' '\({a:.qty})' '\(.order.qty)' '\(.order | .qty | tostring)' '\(@text "\(.qty)")' \
-    '\(.nothing|tostring)' '\(.nothing)' '\(.ticker, .qty)' '\(empty)' '\(.qty - 0 | . * 1)' '\(.list[7]|tostring)' '\(null)'; do
+  while IFS= read -r template; do
     run --separate-stderr ciba-authorize --any-message -m "Buy $template" \
-      < <(call '{"ticker":"GOOGL","nothing":null,"list":[1]}')
+      < <(call '{"ticker":"GOOGL","nothing":null,"list":[1],"order":{"a":1},"items":[{"amount":5,"to":"Bob"},{"to":"Eve"}]}')
     echo "$template: $status $stderr"
     attack
     [ "$status" -eq 65 ]
     holds '.calls[0].authorization | .status == "failed" and .error == "invalid_message"'
-  done
+  done <<'END'
+\(.qty)
+\( .qty )
+\(."qty")
+\(.["qty"])
+\(.[ "qty" ]|tostring)
+\(. ["qty"]|tostring)
+\(.order .qty|tostring)
+\(.qty|tostring)
+\(.qty | tojson)
+\(.qty + 1)
+a\u20acb \(.qty)
+\(.ticker|tostring) \(.qty)
+\(.qty|length)
+\("\(.qty)")
+\([.qty]|join(","))
+\(.ticker + (.qty|tostring))
+\({qty})
+\({"qty"})
+\({a:.qty})
+\({type:"order",qty})
+\({keys:1,has:2,null:3,if:4,qty})
+\(.order.qty)
+\(.order | .qty | tostring)
+\(. | .qty | tostring)
+\(@text "\(.qty)")
+\(.nothing|tostring)
+\(.nothing)
+\(.ticker, .qty)
+\(empty)
+\(.qty - 0 | . * 1)
+\(.list[7]|tostring)
+\(.list[-2]|tostring)
+\(null)
+\(.items | map("\(.amount) to \(.to)") | join(", "))
+\(.items | map(.amount) | join(", "))
+\([.items[].amount] | join("+"))
+\((.limit // "none") + " " + (.qty|tostring))
+\(.qty?|tostring)
+\(first(.qty)|tostring)
+\(getpath(["qty"])|tostring)
+\(. as $a|$a.qty|tostring)
+\(. as {qty: $q}|$q|tostring)
+\(.order|[.qty]|join("-"))
+\(if .ticker then .qty|tostring else "x" end)
+\(def f: .qty|tostring; f)
+\(reduce .items[] as $i (0; . + $i.amount))
+END
+  # the same for details
+  while IFS= read -r details; do
+    run --separate-stderr ciba-authorize -m Buy -d "$details" < <(call '{"ticker":"GOOGL","items":[{"a":1},{}]}')
+    echo "$details: $status $stderr"
+    attack
+    [ "$status" -eq 65 ]
+    [[ $stderr == *"no value for"* ]]
+  done <<'END'
+{type:"order",ticker,qty}
+{type:"order",qty:.qty}
+[.items[]|{type:"a",a}]
+{type:"order",note:"\(.qty) of \(.ticker)"}
+END
   [ "$(count /bc-authorize)" -eq 0 ]
   attacks
 }
@@ -73,6 +130,25 @@ numbers='3.00E+3|3000
 Buy \(.limit // "any")~Buy any
 \(if .limit then "limit \(.limit)" else "market" end)~market
 \(.limit? // 1 | tostring)~1
+\(try .limit catch "none")~none
+\((.limit|tostring) // "none")~none
+\(.order.limit // "none")~none
+\(.l | map(.m // "-") | join(" "))~- -
+\(reduce .l[] as $x (0; . + $x.n))~3
+\(.l | map(select(.n > 1).n) | add)~2
+\([.l[]|.n]|add)~3
+\(. as {ticker: $t, qty: $q} | "\($q) \($t)")~3 GOOGL
+\(def twice: . * 2; .qty | twice)~6
+\(.ticker[0:2])\(.l[-1].n)~GO2
+\({ticker,"qty":.qty})~{"qty":3,"ticker":"GOOGL"}
+\((.l|first).n)~1
+\(.l | first(.[]) | .n)~1
+\([limit(1;.l[])]|length)~1
+\(.ticker|test("^G"))~true
+\({a:1}|to_entries|map("\(.key)=\(.value)")|join(","))~a=1
+\(.qty as $q | .l[0].n * $q)~3
+\(@base64 "x\(.ticker)")~xR09PR0w=
+\(.qty == 3 and (.ticker|length) > 0)~true
 \(if has("limit") then .limit else "none" end)~none
 \(.l | map(.n) | join("+"))~1+2
 \(.l | map(.m // 0) | add)~0
@@ -96,6 +172,7 @@ END
 {"account":"main, amount 5, to Bob","amount":5000,"to":"Eve"}~t: account "main, amount 5, to Bob", amount 5000, to Eve
 {"force":"true","n":"3","s":"null","e":""}~t: e "", force "true", n "3", s "null"
 {"a b":1}~t: "a b" 1
+{"code":"007","mask":"0x10","rate":"1.","v":"-1"}~t: code "007", mask "0x10", rate "1.", v "-1"
 {"a":"say \"x\""}~t: a "say \"x\""
 {"a":{"b":[1,"x, y"]}}~t: a {"b":[1,"x, y"]}
 {"file":"a-b_c.txt"}~t: file a-b_c.txt

@@ -229,3 +229,55 @@ END
   [[ $stderr == *"not known who approved"* ]]
   [ ! -e ran ]
 }
+
+@test "the gate stays shut while stdin has not been read to its end" {
+  sandbox --approve yes --delay 0
+  an_approved_call > approved
+  for rest in '' '{"calls":[{"id":"b","name":'; do
+    mkfifo pipe
+    { cat approved; printf %s "$rest"; cat < hold; } > pipe &
+    mkfifo hold
+    run --separate-stderr ciba-poll -q --timeout 0.5 < pipe
+    echo "$rest: $status $stderr"
+    [ "$status" -eq 75 ]
+    [[ $stderr == *"not all of it was read"* ]]
+    : > hold
+    wait $!
+    rm pipe hold
+  done
+}
+
+@test "a time for the next poll that was written into a document delays nothing beyond the request's own time" {
+  sandbox --approve yes --delay 0
+  a_key
+  a_call | ciba-authorize -m Buy --seal-key-file key --expiry 2 | jq -c '.calls[0].authorization.next_poll_at = 9e12' > later
+  run ciba-poll -q --seal-key-file key < later
+  [ "$status" -ne 124 ]
+}
+
+@test "a journal tells only of the request that the call has" {
+  sandbox --approve yes --delay 0
+  a_key
+  a_call | ciba-authorize -m Buy --seal-key-file key | ciba-poll --seal-key-file key --journal theirs > first
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve no --delay 0 --port "$(jq -r '.calls[0].authorization.issuer | split(":")[2] | rtrimstr("/")' first)"
+  a_call | ciba-authorize -m Buy --seal-key-file key > second
+  jq -c --arg key "$(jq -r '.calls[0].authorization.auth_req_id' second)" 'select(.step == "decided") | .key = $key' theirs > forged
+  run ciba-poll -q --seal-key-file key --journal forged < second
+  [ "$status" -eq 1 ]
+}
+
+@test "an approval that expires while another is waited for opens no gate" {
+  sandbox --approve ask --interval 1
+  a_key
+  a_call GOOGL 3 | ciba-authorize -m Buy --seal-key-file key > one
+  jq -n '[{path:"/oauth/token",after:true,body:{access_token:"x",token_type:"Bearer",expires_in:1}}]' | spoil
+  ciba-poll --without-id-token --seal-key-file key < one > first
+  a_call AAPL 3 | ciba-authorize -m Buy --seal-key-file key > two
+  jq -cs '.[0].calls += .[1].calls | .[0]' first two > both
+  await eval '[ "$(date +%s)" -gt "$(jq ".calls[0].token.expires_at" first)" ]'
+  decide true
+  run --separate-stderr ciba-poll -q --seal-key-file key < both
+  [ "$status" -eq 1 ]
+  [[ $stderr == *"has expired"* ]]
+}

@@ -25,9 +25,11 @@ setup() {
   sandbox --approve never
   opaque=$(jwt '{"aud":"https://other/","scope":"stock:trade"}')
   narrow=$(jwt '{"aud":"https://stocks.sandbox/","scope":"openid profile"}')
+  broken=$(jwt '{"aud":"https://stocks.sandbox/","aud":"https://other/"}')
   while IFS='~' read -r change claims code words; do
     change=${change//OTHER/\"$opaque\"}
     change=${change//NARROW/\"$narrow\"}
+    change=${change//BROKEN/\"$broken\"}
     answer "$change" "$claims"
     ciba-authorize -m Buy --acr-values 'phr push' < <(a_call) > asked
     run --separate-stderr ciba-poll < asked
@@ -52,6 +54,8 @@ setup() {
 {access_token:"a b"}~+{acr:"phr"}~invalid_response~characters that no token has
 {}~+{acr:"pwd"}~insufficient_user_authentication~was not authenticated as asked
 {}~~insufficient_user_authentication~was not authenticated as asked
+{expires_in:"soon"}~+{acr:"phr"}~invalid_response~expires_in is no number
+{access_token:BROKEN}~+{acr:"phr"}~invalid_response~claims cannot be read
 {id_token:null}~~invalid_id_token~not known who approved
 {id_token:1}~~invalid_id_token~there is none
 {}~+{acr:"phr",iat:(now-604800|floor)}~invalid_id_token~issued before the user was asked
@@ -177,6 +181,7 @@ END
 [{type:"a",amount:{eur:"1"}}]~[{type:"a",amount:{eur:"1",note:"x"}}]~0
 [{type:"a",n:[1,2]}]~[{type:"a",n:[2,1]}]~0
 [{type:"a"},{type:"b"}]~[{type:"b",x:1},{type:"a"}]~0
+[{type:"a"},{type:"a",x:1}]~[{type:"a",x:1},{type:"a"}]~0
 [{type:"a",n:3}]~[{type:"a",n:3.0}]~0
 [{type:"a",amount:{eur:"1"}}]~[{type:"a",amount:{eur:"1000"}}]~78
 [{type:"a",n:[1]}]~[{type:"a",n:[1,2]}]~78

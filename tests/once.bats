@@ -42,15 +42,15 @@ END
 }
 
 # Each row: an answer to the first try that does not say that nothing was done.
-@test "409, 425, 429, 5xx, 303 and a time-out are not known: the document goes again, with the same key" {
-  while read -r answer; do
+@test "409, 425, 429, 5xx, a redirection and what is no known refusal: the document goes again, with the same key" {
+  while IFS='~' read -r answer expected; do
     jq -n "[{path:\"/stocks\",after:true} + $answer]" > faults
     sandbox --approve yes --delay 0 --faults faults
     an_approved_call > approved
     run --separate-stderr stock-buy < approved
     echo "$answer: $status $stderr"
     attack
-    [ "$status" -eq 69 ]
+    [ "$status" -eq "${expected:-69}" ]
     [[ $stderr == *"unknown; run stock-buy on this document again, it sends the same Idempotency-Key"* ]]
     holds '.calls[0] | has("token") and (has("result") | not)'
     echo "$output" | stock-buy | jq -e '.calls[0].result.status == 200'
@@ -65,7 +65,11 @@ END
 {status:429,body:""}
 {status:500,body:""}
 {status:504,body:""}
-{status:303,headers:{Location:"/orders/1"},body:""}
+{status:499,body:""}
+{status:424,body:""}
+{status:302,headers:{Location:"http://127.0.0.1:9/"},body:""}~76
+{status:303,headers:{Location:"/orders/1"},body:""}~76
+{status:307,headers:{Location:"/orders"},body:""}~76
 END
   attacks
 }
@@ -136,7 +140,7 @@ ran() {
     attack
     [ "$status" -eq 65 ]
     [[ $stderr == *"its approval has been used before"* ]]
-    holds '[.calls[] | select(.name == "buy") | .result.error] | unique == ["refused"]'
+    holds '[.calls[] | select(.name == "buy") | .result | .error, (.content | test("Nothing was done"))] | unique == [false, "already_used"]'
   done
   [ "$(ran)" -eq 1 ]
   [ "$(stat -c %a spent)" == 700 ]
@@ -150,7 +154,7 @@ ran() {
   "${pay[@]}" < approved > two || true
   wait $! || true
   [ "$(ran)" -eq 3 ]
-  [ "$(cat one two | jq -s 'map(.calls[0].result.error) | sort == [null, "refused"]')" == true ]
+  [ "$(cat one two | jq -s 'map(.calls[0].result.error) | sort == [null, "already_used"]')" == true ]
   attacks
 }
 
@@ -259,4 +263,61 @@ END
   [ "$status" -eq 76 ]
   [[ $stderr == *"another order under this key"* ]]
   holds '.calls[0].result | .error == "order_refused" and (has("order") | not)'
+}
+
+# Each row: what the broker says after it has placed the order.
+@test "an order at the broker is looked up unless the answer is it: never refused where it is there" {
+  while read -r answer; do
+    jq -n "[{path:\"/v2/orders\",after:true} + $answer]" > faults
+    sandbox --approve yes --delay 0 --faults faults
+    run --separate-stderr stock-buy --broker alpaca < <(a_call | ciba-authorize -m Buy -d '{type:"order",ticker,qty}' | ciba-poll)
+    echo "$answer: $status $stderr"
+    attack
+    [ "$status" -eq 0 ]
+    holds '.calls[0].result | .status == 200 and .content.order.status == "accepted"'
+    kill "$CIBA_SANDBOX_PID"
+  done <<'END'
+{status:200,body:""}
+{status:204,body:""}
+{status:302,headers:{Location:"/x"},body:""}
+{status:401,body:{message:"unauthorized"}}
+{status:403,body:{message:"no"}}
+{status:404,body:""}
+{status:409,body:""}
+{status:422,body:{code:1}}
+{status:422,body:{message:"client_order_id is not unique"}}
+{status:429,body:""}
+{status:499,body:""}
+{status:500,body:""}
+{drop:true}
+END
+  attacks
+}
+
+@test "an approval that is used again is one execution for a document and its journals, however often they are run" {
+  sandbox --approve yes --delay 0
+  a_key
+  export CIBA_STORE=$PWD/store CIBA_STORE_KEY
+  CIBA_STORE_KEY=$(cat key)
+  a_call | ciba-authorize -m Buy --reuse call | ciba-poll > first
+  for i in 1 2 3; do
+    a_call | ciba-authorize -m Buy --reuse call --journal asked | ciba-poll --journal polled | stock-buy --journal bought > outcome
+  done
+  [ "$(orders | jq length)" -eq 1 ]
+  [ "$(count /bc-authorize)" -eq 1 ]
+}
+
+@test "that an order was sent is believed where the seal holds, and a program that kills its runner loses nothing" {
+  sandbox --approve yes --delay 0
+  a_key
+  jq -nc --arg issuer "$CIBA_ISSUER" '{calls:[{id:"c",name:"buy",arguments:{ticker:"GOOGL",qty:3},authorization:{status:"approved",
+    issuer:$issuer,user:"auth0|ceo",attempted_at:1},token:{access_token:"x",token_type:"Bearer"}}]}' > forged
+  run --separate-stderr stock-buy --seal-key-file key --audit log < forged
+  [ "$status" -eq 65 ]
+  holds '.calls[0].result.error == "refused"'
+  [ "$(jq -r .event log)" == refused ]
+  echo '{"calls":[{"id":"c","name":"t","arguments":{}}]}' > new
+  run --separate-stderr tool-run --name t --without-approval -- sh -c 'kill -9 $PPID' < new
+  [ "$status" -eq 74 ]
+  [ "$output" == "$(cat new)" ]
 }

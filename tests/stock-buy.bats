@@ -148,7 +148,6 @@ END
 {status:401,body:"no"}|77|"Unauthorized"
 {status:403,body:{message:"insufficient funds"}}|77|{status:"Forbidden",body:{message:"insufficient funds"}}
 {status:422,body:{x:1}}|65|{status:"Unprocessable Content",body:{x:1}}
-{status:302,headers:{Location:"http://127.0.0.1:9/"},body:""}|76|"Found"
 END
 }
 

@@ -1,0 +1,323 @@
+#include "template_strict.h"
+
+#include "error.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char template_prelude[] = "def __there($path): if . == null then error(\"the arguments have "
+                                "no value for \" + $path) else . "
+                                "end; ";
+
+/* Behind the closing quote of a jq string whose first character is at `text`; NULL if it has none.
+ */
+static const char *string_end(const char *text) {
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            return text + 1;
+        if (*text != '\\')
+            continue;
+        if (text[1] == '(') {
+            text = template_expression_end(text + 2);
+            if (text == NULL)
+                return NULL;
+            text--;
+        } else if (text[1] != '\0') {
+            text++;
+        }
+    }
+    return NULL;
+}
+
+const char *template_expression_end(const char *text) {
+    for (int depth = 0; text != NULL && *text != '\0';) {
+        if (*text == '"') {
+            text = string_end(text + 1);
+            continue;
+        }
+        if (*text == ')' && depth-- == 0)
+            return text + 1;
+        depth += *text == '(';
+        text++;
+    }
+    return NULL;
+}
+
+/* The rewriting of one expression. */
+struct rewriting {
+    const char *at, *end;
+    char *text;
+    size_t size;
+};
+
+static void put(struct rewriting *to, const char *text, size_t size) {
+    to->text = must_grow(to->text, to->size + size + 1);
+    memcpy(to->text + to->size, text, size);
+    to->size += size;
+    to->text[to->size] = '\0';
+}
+
+static void put_text(struct rewriting *to, const char *text) {
+    put(to, text, strlen(text));
+}
+
+static void copy(struct rewriting *work, size_t size) {
+    put(work, work->at, size);
+    work->at += size;
+}
+
+static bool more(const struct rewriting *work) {
+    return work->at < work->end;
+}
+
+static bool is_name_start(char c) {
+    return isalpha((unsigned char)c) || c == '_';
+}
+
+static size_t name_size(const char *text) {
+    size_t size = 0;
+    while (is_name_start(text[size]) || (size > 0 && isdigit((unsigned char)text[size])))
+        size++;
+    return size;
+}
+
+static bool is_word(const char *text, size_t size, const char *const *words) {
+    for (; *words != NULL; words++)
+        if (strlen(*words) == size && memcmp(*words, text, size) == 0)
+            return true;
+    return false;
+}
+
+static void rewrite(struct rewriting *work, char closing, bool lenient);
+
+static void copy_space(struct rewriting *work) {
+    while (more(work) && strchr(" \t\r\n", *work->at) != NULL)
+        copy(work, 1);
+}
+
+/* The next character that is no space, 0 at the end. */
+static char next_character(const struct rewriting *work) {
+    const char *c = work->at;
+    while (c < work->end && strchr(" \t\r\n", *c) != NULL)
+        c++;
+    return *(c < work->end ? c : "");
+}
+
+/* A string at its quote: what stands in its \(…) is rewritten. */
+static void copy_string(struct rewriting *work, bool lenient) {
+    copy(work, 1);
+    while (more(work) && *work->at != '"') {
+        bool escape = *work->at == '\\' && work->at + 1 < work->end;
+        bool expression = escape && work->at[1] == '(';
+        copy(work, escape ? 2 : 1);
+        if (expression)
+            rewrite(work, ')', lenient);
+    }
+    if (more(work))
+        copy(work, 1);
+}
+
+/* Makes what was written from `start` on, and read from `from` on, an error where it is null. */
+static void make_strict(struct rewriting *work, size_t start, const char *from) {
+    struct rewriting strict = {0};
+    put_text(&strict, "(");
+    put(&strict, work->text + start, work->size - start);
+    put_text(&strict, "|__there(\"");
+    for (const char *c = from; c < work->at; c++) {
+        if (*c == '"' || *c == '\\')
+            put_text(&strict, "\\");
+        put(&strict, strchr("\t\r\n", *c) != NULL ? " " : c, 1);
+    }
+    put_text(&strict, "\"))");
+    work->size = start;
+    put(work, strict.text, strict.size);
+    free(strict.text);
+}
+
+/* What may follow a term: .name, ."name", […] and ?. Whether there was a path among it. */
+static bool copy_suffixes(struct rewriting *work, bool lenient) {
+    bool path = false;
+    while (more(work)) {
+        const char *space = work->at;
+        while (space < work->end && strchr(" \t\r\n", *space) != NULL)
+            space++;
+        char c = *(space < work->end ? space : ""), after = c == '\0' ? '\0' : space[1];
+        bool dotted = c == '.' && (is_name_start(after) || after == '"' || after == '[');
+        if (!dotted && c != '[' && !(c == '?' && strncmp(space, "?//", 3) != 0))
+            break;
+        copy(work, (size_t)(space - work->at) + (dotted ? 1 : 0));
+        if (c == '?') {
+            copy(work, 1);
+        } else if (*work->at == '"') {
+            copy_string(work, lenient);
+        } else if (*work->at == '[') {
+            copy(work, 1);
+            rewrite(work, ']', lenient);
+        } else {
+            copy(work, name_size(work->at));
+        }
+        path = path || c != '?';
+    }
+    return path;
+}
+
+/* Verbatim up to one of these characters, which stays, where none of them is within brackets. */
+static void copy_until(struct rewriting *work, const char *ends) {
+    for (int depth = 0; more(work) && (depth > 0 || strchr(ends, *work->at) == NULL);) {
+        depth += strchr("[{", *work->at) != NULL;
+        depth -= strchr("]}", *work->at) != NULL;
+        copy(work, 1);
+    }
+}
+
+/* A keyword at the scan's place, which has this size. False if it is none. */
+static bool copy_keyword(struct rewriting *work, size_t size, bool *condition) {
+    static const char *const words[] = {
+        "if",     "then", "elif", "else",  "end",     "and",   "or",     "not",     "try", "catch",
+        "reduce", "as",   "def",  "label", "foreach", "break", "import", "include", NULL};
+    static const char *const conditions[] = {"if", "elif", NULL}, *const ends[] = {"then", NULL};
+    static const char *const names[] = {"def", "label", "break", NULL}, *const patterns[] = {"as",
+                                                                                             NULL};
+    const char *word = work->at;
+    if (!is_word(word, size, words))
+        return false;
+    copy(work, size);
+    if (is_word(word, size, conditions))
+        *condition = true;
+    else if (is_word(word, size, ends))
+        *condition = false;
+    else if (is_word(word, size, patterns))
+        copy_until(work, "|(");
+    else if (is_word(word, size, names))
+        copy_until(work, *word == 'd' ? ":" : "|;)");
+    return true;
+}
+
+/* The key of an object's member; {a} and {"a"} stand for the member of that name. */
+static void copy_member(struct rewriting *work, bool lenient) {
+    size_t start = work->size;
+    const char *from = work->at;
+    if (*work->at == '"')
+        copy_string(work, lenient);
+    else
+        copy(work, name_size(work->at));
+    char next = next_character(work);
+    if (next != ',' && next != '}')
+        return;
+    char *name = must_format("%.*s", (int)(work->size - start), work->text + start);
+    char *member = must_format("%s:(.%s", name, name);
+    work->size = start;
+    put_text(work, member);
+    make_strict(work, start + strlen(name) + 1, from);
+    put_text(work, ")");
+    free(name);
+    free(member);
+}
+
+/* Whether `//` is what comes next. */
+static bool has_alternative(const char *at, const char *end) {
+    while (at < end && strchr(" \t\r\n", *at) != NULL)
+        at++;
+    return at + 1 < end && at[0] == '/' && at[1] == '/';
+}
+
+/* What is in parentheses. Before `//`, an error in it gives way to what stands behind, as it does
+ * by itself from jq 1.7 on. */
+static void copy_parentheses(struct rewriting *work, bool lenient) {
+    const char *behind = template_expression_end(work->at + 1);
+    bool gives_way = behind != NULL && has_alternative(behind, work->end);
+    if (gives_way)
+        put_text(work, "(try ");
+    copy(work, 1);
+    rewrite(work, ')', lenient);
+    if (gives_way)
+        put_text(work, " catch null)");
+}
+
+/* A term with what follows it. */
+static void copy_term(struct rewriting *work, bool lenient) {
+    size_t start = work->size;
+    const char *from = work->at;
+    bool path = false;
+    char c = *work->at;
+    if (c == '"') {
+        copy_string(work, lenient);
+    } else if (c == '(') {
+        copy_parentheses(work, lenient);
+    } else if (c == '[' || c == '{') {
+        copy(work, 1);
+        rewrite(work, c == '[' ? ']' : '}', lenient);
+    } else if (c == '.' && work->at + 1 < work->end &&
+               (is_name_start(work->at[1]) || work->at[1] == '"')) {
+        path = true;
+        copy(work, 1);
+        if (*work->at == '"')
+            copy_string(work, lenient);
+        else
+            copy(work, name_size(work->at));
+    } else if (c == '$') {
+        /* May have been bound to nothing. */
+        path = true;
+        copy(work, 1);
+        copy(work, name_size(work->at));
+    } else if (is_name_start(c)) {
+        path = strncmp(work->at, "getpath(", strlen("getpath(")) == 0;
+        copy(work, name_size(work->at));
+        if (more(work) && *work->at == '(') {
+            copy(work, 1);
+            rewrite(work, ')', lenient);
+        }
+    } else {
+        copy(work, c == '.' && work->at + 1 < work->end && work->at[1] == '.' ? 2 : 1);
+    }
+    path = copy_suffixes(work, lenient) || path;
+    if (path && !lenient && !has_alternative(work->at, work->end))
+        make_strict(work, start, from);
+}
+
+/* Up to the closing bracket, or the end. `lenient`: it is (in) a condition. */
+static void rewrite(struct rewriting *work, char closing, bool lenient) {
+    bool condition = false, member = closing == '}';
+    while (more(work)) {
+        char c = *work->at;
+        size_t size = name_size(work->at);
+        if (c == closing) {
+            copy(work, 1);
+            return;
+        }
+        if (strchr(" \t\r\n", c) != NULL) {
+            copy_space(work);
+        } else if (member && (size > 0 || c == '"')) {
+            copy_member(work, lenient || condition);
+            member = false;
+        } else if (member && c == '$') {
+            copy_until(work, ",}:");
+            member = false;
+        } else if (size > 0 && copy_keyword(work, size, &condition)) {
+            continue;
+        } else if (isdigit((unsigned char)c) ||
+                   (c == '.' && work->at + 1 < work->end && isdigit((unsigned char)work->at[1]))) {
+            copy(work, strspn(work->at, "0123456789.eE"));
+        } else if (c == '@') {
+            copy(work, 1);
+            copy(work, name_size(work->at));
+        } else if (c == '#') {
+            copy_until(work, "\n");
+        } else if (size > 0 || strchr(".\"([{$", c) != NULL) {
+            copy_term(work, lenient || condition);
+            member = false;
+        } else {
+            member = closing == '}' && c == ',';
+            copy(work, 1);
+        }
+    }
+}
+
+char *template_strict(const char *expression, size_t size) {
+    struct rewriting work = {.at = expression, .end = expression + size};
+    put_text(&work, "");
+    rewrite(&work, '\0', false);
+    return work.text;
+}
