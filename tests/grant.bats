@@ -220,11 +220,15 @@ END
   (umask 077 && openssl rand -hex 32 > key)
   export CIBA_STORE=$PWD/store CIBA_STORE_KEY
   CIBA_STORE_KEY=$(cat key)
-  sandbox --approve yes --delay 0
-  jq -n '[{path:"/oauth/token",body:{access_token:"x",token_type:"Bearer",scope:"openid",expires_in:600}}]' | spoil
-  a_call | ciba-authorize -m Buy --reuse agent | ciba-poll --without-id-token > first || true
-  a_call | ciba-authorize -m Buy --reuse agent --acr-values phr > second
-  a_call | ciba-authorize -m Buy --reuse agent > third
+  sandbox --approve never
+  answer '{scope:"openid",expires_in:600}'
+  a_call | ciba-authorize -m Buy --reuse agent | ciba-poll > first || true
+  answer '{expires_in:600}' '+{acr:"pwd"}'
+  a_call | ciba-authorize -m Buy --reuse agent | ciba-poll > second
+  [ "$(count /bc-authorize)" -eq 2 ]
+  a_call | ciba-authorize -m Buy --reuse agent --acr-values phr > third
+  [ "$(count /bc-authorize)" -eq 3 ]
+  a_call | ciba-authorize -m Buy --reuse agent > fourth
   [ "$(count /bc-authorize)" -eq 3 ]
 }
 
