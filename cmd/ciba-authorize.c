@@ -397,7 +397,10 @@ static jv authorize_call(void *context, jv call, int *status) {
         question.authorization_details = details;
         call = ask_once(job, &question, call, status, &error);
     } else {
-        call = call_settle(call, "failed", "invalid_message", error.text);
+        call = call_settle(call, "failed",
+                           json_value_string(message) == NULL ? "invalid_message"
+                                                              : "invalid_authorization_details",
+                           error.text);
     }
     jv_free(message);
     jv_free(details);
@@ -435,10 +438,16 @@ static jv authorize(void *context, jv document, int *status) {
     return document;
 }
 
-/* Approval for something that is no tool: a script, a CI job. */
-static jv new_document(void) {
+/* Approval for something that is no tool: a script, a CI job. What the user is asked is the call's
+ * only argument, so that the approval of one question is not that of another. */
+static jv new_document(const struct job *job) {
+    struct error ignored;
+    jv nothing = jv_object(), message, arguments = jv_object();
+    if (template_run(job->message, nothing, &message, &ignored))
+        arguments = json_set(arguments, "message", message);
     char *noise = random_name(12), *id = must_format("call_%s", noise);
-    jv call = json_set(json_set_string(jv_object(), "id", id), "arguments", jv_object());
+    jv call = json_set(json_set_string(jv_object(), "id", id), "arguments", arguments);
+    jv_free(nothing);
     free(noise);
     free(id);
     return json_set(jv_object(), "calls", JV_ARRAY(call));
@@ -458,7 +467,7 @@ int main(int argc, char **argv) {
     if (given.verbose)
         verbose_on();
     if (configure(&job, &error) && drop_rights(&job, &error)) {
-        status = given.null_input ? filter_run_one(authorize, &job, new_document())
+        status = given.null_input ? filter_run_one(authorize, &job, new_document(&job))
                                   : filter_run(authorize, &job, &given.jobs);
     } else {
         complain(NULL, "%s", error.text);

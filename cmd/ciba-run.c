@@ -119,14 +119,14 @@ static void keep_document(void *context, jv document, int status) {
 /* Waits for the decision. Takes the call, and returns it as it ends. */
 static jv wait_for_decision(struct client *client, struct record *record, jv call, int *status) {
     struct poller_settings settings = {.parallel = 1, .gate = true, .record = record};
-    double end = given.timeout > 0 ? clock_now() + given.timeout : INFINITY;
+    double end = given.timeout > 0 ? clock_elapsed() + given.timeout : INFINITY;
     jv document = json_set(jv_object(), "calls", JV_ARRAY(call));
     struct outcome outcome = {jv_invalid(), STATUS_INTERNAL};
     struct poller *poller = poller_new(client, &settings, keep_document, &outcome);
     poller_add(poller, document, NULL);
     bool live = !given.verbose && live_line_wanted();
-    while (poller_waiting(poller) > 0 && clock_now() < end) {
-        poller_step(poller, NULL, 0, live ? fmin(end, clock_now() + 1) : end);
+    while (poller_waiting(poller) > 0 && clock_elapsed() < end) {
+        poller_step(poller, NULL, 0, live ? fmin(end, clock_elapsed() + 1) : end);
         if (live)
             live_line_show(poller);
     }

@@ -90,8 +90,8 @@ static enum found look_up(struct http *http, const struct alpaca *alpaca, const 
     *order = ask(http, alpaca, path, NULL, &answer);
     bool answered = answer.outcome == HTTP_ANSWERED;
     /* 401: who has no account there has no order. */
-    enum found found = answered && (answer.status == 404 || answer.status == 401) ? FOUND_NOTHING
-                                                                                  : FOUND_UNKNOWN;
+    enum found found =
+        answered && (answer.status == 404 || answer.status == 401) ? FOUND_NOTHING : FOUND_UNKNOWN;
     if (answered && answer.status == 200 && json_is(*order, "client_order_id", key))
         found = is_order(*order, symbol, quantity) ? FOUND_OURS : FOUND_ANOTHER;
     http_answer_free(&answer);

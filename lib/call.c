@@ -149,7 +149,8 @@ int call_exit_status(jv call) {
     else if (json_is(authorization, "status", "denied") ||
              json_is(authorization, "status", "expired"))
         status = STATUS_NO;
-    else if (jv_is_valid(authorization) && !json_is(authorization, "status", "approved"))
+    else if (jv_is_valid(authorization) && !json_is(authorization, "status", "approved") &&
+             !json_has(call, "result"))
         status = oauth_error_status(json_string(authorization, "error"));
     jv_free(authorization);
     return status;

@@ -35,8 +35,8 @@ bool call_unchanged(jv call, struct error *error);
  * next_poll_at goes. Takes the call. */
 jv call_settle(jv call, const char *status, const char *error, const char *description);
 
-/* The exit status that an authorization stands for: 0 approved (or done, or nobody asked), 1 denied
- * or expired, 75 pending, else by its error. */
+/* The exit status that an authorization stands for: 0 approved, or nobody asked; 1 denied or
+ * expired; 75 pending; else by its error, until the call has a result. */
 int call_exit_status(jv call);
 
 /* The exit status for an error code of the two endpoints (CIBA Core §11, §13; RFC 6749 §5.2), and

@@ -148,7 +148,7 @@ static bool send(const struct asking *asking, struct try *try, bool *shown, stru
                                    .receive = settings->wishes.stream ? take_bytes : NULL,
                                    .receiver = &events};
     if (asking->deadline > 0)
-        request.max_time = fmax(asking->deadline - clock_now(), 0.001);
+        request.max_time = fmax(asking->deadline - clock_elapsed(), 0.001);
     struct http_answer answer;
     http_call(asking->http, &request, &answer);
     *try = (struct try){jv_invalid(), jv_invalid(), false, -1};
@@ -182,7 +182,7 @@ static bool wait_for_next(const struct asking *asking, const struct try *try, lo
                           struct error *error) {
     double seconds = try->wait >= 0 ? try->wait : backoff(tries);
     if (seconds > LONGEST_WAIT ||
-        (asking->deadline > 0 && clock_now() + seconds >= asking->deadline)) {
+        (asking->deadline > 0 && clock_elapsed() + seconds >= asking->deadline)) {
         size_t used = strlen(error->text);
         snprintf(error->text + used, sizeof error->text - used, " (it asks for %.0f s)", seconds);
         return false;
@@ -332,7 +332,7 @@ bool chat_ask(struct http *http, const struct chat_settings *settings, jv *docum
                             .url = url,
                             .body = settings->api->request(&wishes, *document, error),
                             .deadline =
-                                settings->timeout > 0 ? clock_now() + settings->timeout : 0};
+                                settings->timeout > 0 ? clock_elapsed() + settings->timeout : 0};
     jv body = jv_invalid();
     bool good = jv_is_valid(asking.body);
     if (good && wishes.max_tokens > 0)

@@ -18,10 +18,11 @@
 #include <strings.h>
 
 enum {
-    DEFAULT_INTERVAL = 5,       /* §7.3 */
-    DEFAULT_LIFETIME = 300,     /* of a request, in seconds, as providers have it */
-    SLOW_DOWN_SECONDS = 5,      /* §11 */
-    EXPIRY_LIMIT = 366 * 86400, /* likewise */
+    DEFAULT_INTERVAL = 5,        /* §7.3 */
+    CLOCKS_DIFFER_SECONDS = 300, /* at most, a provider's and ours */
+    DEFAULT_LIFETIME = 300,      /* of a request, in seconds, as providers have it */
+    SLOW_DOWN_SECONDS = 5,       /* §11 */
+    EXPIRY_LIMIT = 366 * 86400,  /* likewise */
 };
 
 char *ciba_scope(const char *scope) {
@@ -343,6 +344,16 @@ static jv not_approved(jv call, const char *code, const struct error *why, struc
     return call_settle(call, "failed", code, why->text);
 }
 
+/* An answer is not older than its request can be, and clocks differ. By the present time of day
+ * alone: it may have been set since the user was asked. */
+static double oldest_answer(jv authorization, double now) {
+    double asked_at, expires_at;
+    if (!json_number(authorization, "requested_at", &asked_at) ||
+        !json_number(authorization, "expires_at", &expires_at))
+        return 0;
+    return now - fmax(expires_at - asked_at, 0) - CLOCKS_DIFFER_SECONDS;
+}
+
 /* Whether the ID token of the answer holds; *user is who approved, the caller's to free. */
 static bool id_token_holds(struct client *client, jv authorization, jv body, bool is_push,
                            char **user, struct error *error) {
@@ -354,7 +365,7 @@ static bool id_token_holds(struct client *client, jv authorization, jv body, boo
                                    .now = clock_now(),
                                    .is_push = is_push,
                                    .refresh_token = json_string(body, "refresh_token")};
-    json_number(authorization, "requested_at", &facts.requested_at);
+    facts.not_before = oldest_answer(authorization, facts.now);
     if (!json_has(body, "id_token") && client->without_id_token && !is_push)
         return true;
     if (id_token == NULL)
@@ -473,7 +484,9 @@ jv ciba_poll_answer(struct client *client, jv call, const struct http_answer *an
     } else if (json_is(body, "error", "use_dpop_nonce") && answer->dpop_nonce[0] != '\0') {
         fail(error, STATUS_UNAVAILABLE, "the provider wants another DPoP nonce");
         *next = CIBA_AGAIN;
-    } else if (answer->status >= 500 || (is_transient(answer->status) && !is_final(body))) {
+    } else if (answer->status >= 500 || json_string(body, "error") == NULL ||
+               (is_transient(answer->status) && !is_final(body))) {
+        /* What is not the provider's JSON is not its word: a gateway's page, with any status. */
         fail(error, STATUS_UNAVAILABLE, "HTTP %ld %s", answer->status, answer->reason);
         *next = CIBA_TROUBLE;
     } else {

@@ -152,7 +152,7 @@ const char *client_endpoint(const struct client *client, const char *name, struc
 
 bool client_fetch_keys(struct client *client, bool again, struct error *error) {
     bool have = jv_is_valid(client->jwks);
-    double now = clock_now();
+    double now = clock_elapsed();
     if (have && (!again || now - client->jwks_fetched_again_at < KEYS_REFETCH_SECONDS))
         return true;
     const char *url = client_endpoint(client, "jwks_uri", error);

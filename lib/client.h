@@ -58,7 +58,7 @@ struct client {
     struct http *http;
     jv metadata;                  /* of the issuer; invalid until client_discover */
     jv jwks;                      /* invalid until fetched */
-    double jwks_fetched_again_at; /* seconds since 1970 */
+    double jwks_fetched_again_at; /* as clock_elapsed has it */
 };
 
 /* Settles the issuer, from flag, environment and -e FILE, which is read here, and how it is asked;

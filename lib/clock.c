@@ -6,6 +6,13 @@ double clock_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+double clock_elapsed(void) {
+    enum { LONG_BEFORE = 1000000 };
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return LONG_BEFORE + (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 void clock_sleep(double seconds) {
     time_t whole = (time_t)seconds;
     nanosleep(&(struct timespec){whole, (long)((seconds - (double)whole) * 1e9)}, NULL);

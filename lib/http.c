@@ -1,15 +1,20 @@
 #include "http.h"
 
+#include "clock.h"
 #include "http_headers.h"
 #include "http_loop.h"
 #include "http_tls.h"
 
 #include <curl/curl.h>
 #include <dirent.h>
+#include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum { DEFAULT_MAX_TIME = 60 /* seconds */ };
 
 struct http {
     CURLM *multi;
@@ -21,6 +26,8 @@ struct http {
     bool last_plain;
     CURL *idle[64]; /* handles for reuse */
     int idle_count;
+    int end_descriptor; /* http_end_calls_at */
+    double end_at;
 };
 
 struct http_transfer {
@@ -32,6 +39,7 @@ struct http_transfer {
     char *host, *body;
     size_t body_size, body_sent;
     size_t room;
+    double deadline;       /* as clock_elapsed has it */
     http_receiver receive; /* NULL to keep the body */
     void *receiver;
     bool too_large, refused;
@@ -66,6 +74,8 @@ struct http *http_new(const struct http_settings *settings, const char *ca_file,
                       const char *ca_dir) {
     struct http *http = must_alloc(sizeof *http);
     http->settings = *settings;
+    http->end_descriptor = -1;
+    http->end_at = INFINITY;
     http->ca_file = settings->cacert != NULL ? settings->cacert : ca_file;
     http->ca_dir = settings->cacert != NULL ? NULL : ca_dir;
     return http;
@@ -238,15 +248,16 @@ static size_t receive_header(char *line, size_t one, size_t count, void *data) {
     return size;
 }
 
+/* How long the whole request may take is looked at by end_late. */
 static void set_limits(struct http *http, CURL *easy) {
-    double connect = http->settings.connect_timeout, all = http->settings.max_time;
+    double connect = http->settings.connect_timeout;
     HTTP_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((connect > 0 ? connect : 10) * 1000));
-    HTTP_SET(easy, CURLOPT_TIMEOUT_MS, (long)((all > 0 ? all : 60) * 1000));
     HTTP_SET(easy, CURLOPT_NOSIGNAL, 1L);
     HTTP_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    /* libcurl's own, 16 and 64 KiB, would be allocated and wiped for each request. */
-    HTTP_SET(easy, CURLOPT_BUFFERSIZE, 4096L);
-    HTTP_SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+    /* libcurl's own, 16 and 64 KiB, would be allocated and wiped for each request. Not essential:
+     * it refuses on a handle whose last request has failed early, which still has its buffer. */
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     /* HTTP/2 where libcurl has it; rather one connection that carries many requests, where the
      * server can, than many. */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -292,8 +303,6 @@ static void set_request(struct http_transfer *transfer, const struct http_reques
         add_header(transfer, "Authorization: Bearer ", request->bearer);
     if (request->dpop_token != NULL)
         add_header(transfer, "Authorization: DPoP ", request->dpop_token);
-    if (request->max_time > 0)
-        HTTP_SET(easy, CURLOPT_TIMEOUT_MS, (long)(request->max_time * 1000) + 1);
     for (size_t i = 0; i < sizeof request->headers / sizeof *request->headers; i++)
         if (request->headers[i] != NULL)
             add_header(transfer, request->headers[i], "");
@@ -345,6 +354,8 @@ struct http_transfer *http_start(struct http *http, const struct http_request *r
         return transfer;
     }
     transfer->host = must_copy(host);
+    double limit = request->max_time > 0 ? request->max_time : http->settings.max_time;
+    transfer->deadline = clock_elapsed() + (limit > 0 ? limit : DEFAULT_MAX_TIME);
     begin(http);
     transfer->easy = http->idle_count > 0 ? http->idle[--http->idle_count] : curl_easy_init();
     if (transfer->easy == NULL)
@@ -469,12 +480,65 @@ static bool take_finished(struct http *http, const struct http_transfer *wanted,
     return true;
 }
 
+/* When the first of the transfers under way has taken too long. */
+static double first_deadline(const struct http *http) {
+    double first = INFINITY;
+    for (const struct http_transfer *one = http->running; one != NULL; one = one->next)
+        first = fmin(first, one->deadline);
+    return first;
+}
+
+static void end_transfer(struct http *http, struct http_transfer *transfer, const char *why) {
+    if (transfer->message[0] == '\0')
+        snprintf(transfer->message, sizeof transfer->message, "%s", why);
+    finish_transfer(http, transfer, CURLE_OPERATION_TIMEDOUT);
+}
+
+/* Ends the transfers that have taken too long. What has arrived is read first: this process may
+ * have been stopped, or have waited for who reads its output, and an answer may be a token that is
+ * given once. */
+static void end_late(struct http *http) {
+    enum { ROUNDS = 1000 };
+    double now = clock_elapsed();
+    if (first_deadline(http) > now)
+        return;
+    for (int i = 0; i < ROUNDS && http_loop_wait(&http->loop, NULL, 0, 0); i++)
+        collect_finished(http);
+    collect_finished(http);
+    for (struct http_transfer *one = http->running, *next; one != NULL; one = next) {
+        next = one->next;
+        if (one->deadline <= now)
+            end_transfer(http, one, "timed out");
+    }
+}
+
+/* Waits until something has come, a descriptor can be read, or a time is up. */
+static void wait_some(struct http *http, const int *descriptors, unsigned count, double seconds) {
+    double left = first_deadline(http) - clock_elapsed();
+    http_loop_wait(&http->loop, descriptors, count, fmin(seconds, left));
+    collect_finished(http);
+    end_late(http);
+}
+
+void http_end_calls_at(struct http *http, int descriptor, double until) {
+    http->end_descriptor = descriptor;
+    http->end_at = until;
+}
+
+static bool must_end(const struct http *http) {
+    struct pollfd watched = {http->end_descriptor, POLLIN, 0};
+    return clock_elapsed() >= http->end_at ||
+           (http->end_descriptor >= 0 && poll(&watched, 1, 0) > 0);
+}
+
 void http_call(struct http *http, const struct http_request *request, struct http_answer *answer) {
     void *owner;
-    const struct http_transfer *transfer = http_start(http, request, NULL);
+    struct http_transfer *transfer = http_start(http, request, NULL);
     while (!take_finished(http, transfer, &owner, answer)) {
-        http_loop_wait(&http->loop, NULL, 0, 3600);
-        collect_finished(http);
+        wait_some(http, &http->end_descriptor, http->end_descriptor >= 0,
+                  http->end_at - clock_elapsed());
+        if (transfer->easy != NULL && must_end(http))
+            end_transfer(http, transfer, "it was not waited for");
     }
 }
 
@@ -487,7 +551,6 @@ bool http_wait(struct http *http, const int *descriptors, unsigned count, double
     begin(http);
     if (take_finished(http, NULL, owner, answer))
         return true;
-    http_loop_wait(&http->loop, descriptors, count, timeout);
-    collect_finished(http);
+    wait_some(http, descriptors, count, timeout);
     return take_finished(http, NULL, owner, answer);
 }

@@ -101,6 +101,10 @@ void http_answer_free(struct http_answer *answer);
 /* The server's time when it answered, seconds since 1970; -1 if not said. */
 double http_date(const struct http_answer *answer);
 
+/* From now on http_call ends without an answer as soon as the descriptor can be read, or it is
+ * `until` (as clock_elapsed has it). */
+void http_end_calls_at(struct http *http, int descriptor, double until);
+
 /* Does one request and waits for it. The answer is the caller's. */
 void http_call(struct http *http, const struct http_request *request, struct http_answer *answer);
 

@@ -38,7 +38,7 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
 static int on_timer(CURLM *multi, long milliseconds, void *context) {
     struct http_loop *loop = context;
     (void)multi;
-    loop->timer_at = milliseconds < 0 ? 0 : clock_now() + (double)milliseconds / 1000;
+    loop->timer_at = milliseconds < 0 ? 0 : clock_elapsed() + (double)milliseconds / 1000;
     return 0;
 }
 
@@ -61,9 +61,9 @@ static int action_of(short events) {
            (events & (POLLERR | POLLHUP | POLLNVAL) ? CURL_CSELECT_ERR : 0);
 }
 
-void http_loop_wait(struct http_loop *loop, const int *descriptors, unsigned count,
+bool http_loop_wait(struct http_loop *loop, const int *descriptors, unsigned count,
                     double seconds) {
-    double now = clock_now(), wait = seconds;
+    double now = clock_elapsed(), wait = seconds;
     int running;
     if (loop->timer_at > 0)
         wait = fmin(wait, loop->timer_at - now);
@@ -81,8 +81,9 @@ void http_loop_wait(struct http_loop *loop, const int *descriptors, unsigned cou
             curl_multi_socket_action(loop->multi, watched[i].fd, action_of(watched[i].revents),
                                      &running);
     free(watched);
-    if (loop->timer_at > 0 && clock_now() >= loop->timer_at) {
+    if (loop->timer_at > 0 && clock_elapsed() >= loop->timer_at) {
         loop->timer_at = 0;
         curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
+    return ready > 0;
 }

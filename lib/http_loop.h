@@ -5,13 +5,14 @@
 
 #include <curl/curl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct http_loop {
     CURLM *multi;
     struct pollfd *sockets;
     size_t count, room;
-    double timer_at; /* when libcurl wants to be called (seconds since 1970), 0 for never */
+    double timer_at; /* when libcurl wants to be called (as clock_elapsed has it), 0 for never */
 };
 
 /* Makes the multi handle tell the loop of its sockets. The loop must not move. */
@@ -19,7 +20,7 @@ void http_loop_init(struct http_loop *loop, CURLM *multi);
 void http_loop_free(struct http_loop *loop);
 
 /* Waits until a socket is ready, libcurl's timer is due, one of the descriptors can be read, or the
- * seconds have passed; and lets libcurl do what there is to do. */
-void http_loop_wait(struct http_loop *loop, const int *descriptors, unsigned count, double seconds);
+ * seconds have passed; and lets libcurl do what there is to do. Whether any was ready. */
+bool http_loop_wait(struct http_loop *loop, const int *descriptors, unsigned count, double seconds);
 
 #endif

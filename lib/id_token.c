@@ -18,20 +18,18 @@ static bool hash_holds(const struct jws *token, const char *claim, const char *o
     return same || fail(error, STATUS_PROTOCOL, "its '%s' is of another token", claim);
 }
 
-enum { OLDER_THAN_REQUEST_SECONDS = 300 /* as far as two clocks may differ */ };
-
 static bool times_hold(jv payload, const struct id_token_facts *facts, struct error *error) {
     double issued;
     if (facts->now <= 0)
         return true;
     if (!jwt_times_hold(payload, facts->now, error))
         return false;
-    return facts->requested_at <= 0 || !json_number(payload, "iat", &issued) ||
-           issued >= facts->requested_at - OLDER_THAN_REQUEST_SECONDS ||
-           fail(error, STATUS_PROTOCOL,
-                "it was issued before the user was asked ('iat' is %.0f s older); is the clock "
-                "right?",
-                facts->requested_at - issued);
+    return facts->not_before <= 0 || !json_number(payload, "iat", &issued) ||
+           issued >= facts->not_before ||
+           fail(
+               error, STATUS_PROTOCOL,
+               "it was issued before the user was asked ('iat' is %.0f s ago); is the clock right?",
+               facts->now - issued);
 }
 
 bool id_token_claims_hold(const struct jws *token, const struct id_token_facts *facts,

@@ -14,7 +14,7 @@ struct id_token_facts {
     const char *user; /* the `sub` who was asked */
     const char *auth_req_id, *access_token;
     double now;             /* seconds since 1970; 0: its times are not looked at */
-    double requested_at;    /* it must not be older than the request; 0 if that is not known */
+    double not_before;      /* it must not be older than this; 0 if that is not known */
     bool must_name_request; /* by the claim of CIBA Core §10.3.1, which is optional in a poll */
     /* In a push (§10.3.1) the token must itself name auth_req_id and the hashes. */
     bool is_push;

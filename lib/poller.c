@@ -31,6 +31,7 @@ struct poller {
     struct heap heap;           /* of waits */
     const char *token_endpoint; /* NULL until the issuer is known */
     int discovery_troubles;
+    bool leaving;           /* nothing is waited for any more */
     unsigned long approved; /* proven */
     struct error no_keys;   /* why the issuer's keys could not be had, the last time */
     double no_keys_until;   /* when they are asked for again */
@@ -48,7 +49,7 @@ struct poller *poller_new(struct client *client, const struct poller_settings *s
 }
 
 void poller_free(struct poller *poller) {
-    poller_give_up(poller);
+    poller_give_up(poller, 0);
     free(poller->heap.items);
     free(poller);
 }
@@ -71,7 +72,9 @@ unsigned long poller_approved(const struct poller *poller) {
 }
 
 static int refuse(jv call, int status, const char *why) {
-    complain(call_id(call), "nobody approved anything: %s", why);
+    complain(call_id(call),
+             status == STATUS_NO ? "not approved any more: %s" : "nobody approved anything: %s",
+             why);
     return status;
 }
 
@@ -162,12 +165,12 @@ static bool is_ours(const struct poller *poller, jv call, int *status) {
  * each document. */
 static bool keys_ready(struct poller *poller, struct error *error) {
     *error = poller->no_keys;
-    if (clock_now() < poller->no_keys_until)
+    if (clock_elapsed() < poller->no_keys_until)
         return false;
     if (client_discover(poller->client, error) && client_fetch_keys(poller->client, false, error))
         return true;
     poller->no_keys = *error;
-    poller->no_keys_until = clock_now() + ASK_FOR_KEYS_SECONDS;
+    poller->no_keys_until = clock_elapsed() + ASK_FOR_KEYS_SECONDS;
     return false;
 }
 
@@ -184,7 +187,6 @@ static bool id_token_proves(struct poller *poller, jv authorization, jv token,
                                    .access_token = json_string(token, "access_token"),
                                    .now = gate ? clock_now() : 0,
                                    .must_name_request = gate};
-    json_number(authorization, "requested_at", &facts.requested_at);
     if (id_token == NULL && !gate && poller->client->without_id_token)
         return true;
     if (id_token == NULL)
@@ -243,7 +245,7 @@ static void forget_notification(const struct poller *poller, const struct wait *
 /* A poll as the safety net while a notification is awaited: seldom, and when the request expires.
  */
 static double safety_wait(const struct wait *wait) {
-    double left = wait->expires_at - clock_now();
+    double left = wait->deadline - clock_elapsed();
     double seconds = left < SAFETY_POLL ? left : SAFETY_POLL;
     return seconds > wait->interval ? seconds : wait->interval;
 }
@@ -257,7 +259,7 @@ static void add_wait(struct poller *poller, struct waiting_document *owner, int 
     if (has_notification(poller, wait))
         wait->when.due = 0;
     else if (wait->expects && !poller->settings.once)
-        wait->when.due = clock_now() + safety_wait(wait);
+        wait->when.due = clock_elapsed() + safety_wait(wait);
     wait_for(poller, wait);
 }
 
@@ -344,7 +346,7 @@ static void tell_once(struct wait *wait) {
     const char *user = json_string(authorization, "user");
     const char *message = json_string(authorization, "binding_message");
     remark(call_id(call), "waiting for %s, %.0f s at most: %s", user != NULL ? user : "the user",
-           wait->expires_at - clock_now(), message != NULL ? message : "");
+           wait->deadline - clock_elapsed(), message != NULL ? message : "");
     jv_free(authorization);
     jv_free(call);
 }
@@ -365,14 +367,14 @@ static void expire(struct poller *poller, struct wait *wait, const struct error 
 /* Waits for the next poll, or gives the call up where its time is over. */
 static void wait_again(struct poller *poller, struct wait *wait, double seconds,
                        const struct error *trouble) {
-    double now = clock_now();
-    if (now >= wait->expires_at) {
+    double now = clock_elapsed();
+    if (now >= wait->deadline) {
         expire(poller, wait, trouble);
         return;
     }
     wait->when.due = now + seconds;
     wait->polled = true;
-    if (poller->settings.once && seconds > 0)
+    if (poller->leaving || (poller->settings.once && seconds > 0))
         leave(poller, wait);
     else
         wait_for(poller, wait);
@@ -412,6 +414,11 @@ static void take_answer(struct poller *poller, struct wait *wait,
     }
     wait->troubles = 0;
     tell_once(wait);
+    /* Who asked the user knows best until when he can answer: clocks differ, and are set. */
+    if (clock_elapsed() >= wait->deadline && !wait->outlived) {
+        wait->outlived = true;
+        wait->deadline = clock_elapsed() + wait->lifetime;
+    }
     wait_again(poller, wait, wait->expects ? safety_wait(wait) : wait->interval, &none);
 }
 
@@ -446,7 +453,7 @@ static void take_notification(struct poller *poller, struct wait *wait) {
     }
     jv_free(call);
     wait->expects = next == CIBA_TROUBLE;
-    wait->when.due = wait->expects ? clock_now() + safety_wait(wait) : 0;
+    wait->when.due = wait->expects ? clock_elapsed() + safety_wait(wait) : 0;
     wait_for(poller, wait);
 }
 
@@ -517,7 +524,7 @@ static void send_poll(struct poller *poller, struct wait *wait) {
 /* Whether there is something to do now, and a request may be sent for it. */
 static bool is_due(const struct poller *poller) {
     return poller->heap.count > 0 && poller->under_way < poller->parallel &&
-           soonest(poller)->when.due <= clock_now();
+           soonest(poller)->when.due <= clock_elapsed();
 }
 
 /* Does what is due. False if waits have been put off or ended, so that there may be nothing to wait
@@ -550,8 +557,8 @@ void poller_step(struct poller *poller, const int *descriptors, unsigned count, 
     if (poller->heap.count > 0 && poller->under_way < poller->parallel &&
         soonest(poller)->when.due < until)
         until = soonest(poller)->when.due;
-    bool some =
-        http_wait(poller->client->http, descriptors, count, until - clock_now(), &owner, &answer);
+    bool some = http_wait(poller->client->http, descriptors, count, until - clock_elapsed(), &owner,
+                          &answer);
     while (some) {
         poller->under_way--;
         take_answer(poller, owner, &answer);
@@ -560,13 +567,26 @@ void poller_step(struct poller *poller, const int *descriptors, unsigned count, 
     }
 }
 
-void poller_give_up(struct poller *poller) {
+void poller_pass(struct poller *poller, jv document) {
+    poller->output(poller->context, document, document_status(poller, document, STATUS_DONE));
+}
+
+void poller_give_up(struct poller *poller, double seconds) {
+    struct http_answer answer;
     void *owner;
+    double end = clock_elapsed() + seconds;
+    while (poller->heap.count > 0)
+        leave(poller, (struct wait *)heap_pop(&poller->heap));
+    poller->leaving = true;
+    while (poller->under_way > 0 && clock_elapsed() < end)
+        if (http_wait(poller->client->http, NULL, 0, end - clock_elapsed(), &owner, &answer)) {
+            poller->under_way--;
+            take_answer(poller, owner, &answer);
+            http_answer_free(&answer);
+        }
     while ((owner = http_abandon(poller->client->http)) != NULL)
         leave(poller, owner);
     poller->under_way = 0;
-    while (poller->heap.count > 0)
-        leave(poller, (struct wait *)heap_pop(&poller->heap));
 }
 
 jv poller_waiting_call(const struct poller *poller, size_t *others) {

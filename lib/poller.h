@@ -41,7 +41,7 @@ void poller_free(struct poller *poller);
 void poller_add(struct poller *poller, jv document, const struct document_reader *reader);
 
 /* Sends the polls that are due and waits: for an answer, for input on one of the descriptors, or
- * for the time `until` (seconds since 1970). Whichever comes first. */
+ * for the time `until` (as clock_elapsed has it). Whichever comes first. */
 void poller_step(struct poller *poller, const int *descriptors, unsigned count, double until);
 
 /* Looks whether notifications have come: to be called when the spool's descriptor can be read. */
@@ -58,8 +58,12 @@ size_t poller_waiting(const struct poller *poller);
  * is set to how many more there are. */
 jv poller_waiting_call(const struct poller *poller, size_t *others);
 
-/* Puts every document out as it stands. A request under way is abandoned; its answer, if the user
- * has just decided, is lost to the provider's own rules. */
-void poller_give_up(struct poller *poller);
+/* Puts a document out as it stands: nothing in it is polled or checked. Takes it. */
+void poller_pass(struct poller *poller, jv document);
+
+/* Puts every document out as it stands. The answers of requests that are under way are waited for,
+ * for so many seconds at most: the provider may have given a token away. A request that is
+ * abandoned then loses its answer to the provider's own rules. */
+void poller_give_up(struct poller *poller, double seconds);
 
 #endif

@@ -140,7 +140,7 @@ static bool take_output(int from, struct process_end *end, size_t limit, size_t 
 }
 
 static int milliseconds_left(double deadline) {
-    double left = deadline - clock_now();
+    double left = deadline - clock_elapsed();
     return deadline == 0 ? -1 : left <= 0 ? 0 : left > 3600 ? 3600000 : (int)(left * 1000) + 1;
 }
 
@@ -186,7 +186,7 @@ static void exchange(const struct program *program, const struct program_run *ru
         struct pollfd watched[3] = {
             {ends->from, POLLIN, 0}, {ends->words, POLLIN, 0}, {ends->to, POLLOUT, 0}};
         int ready = poll(watched, 3, milliseconds_left(deadline));
-        if (deadline != 0 && clock_now() >= deadline)
+        if (deadline != 0 && clock_elapsed() >= deadline)
             end->timed_out = true;
         if (ready <= 0)
             continue;
@@ -213,7 +213,7 @@ static bool reap(pid_t child, const struct ends *ends, double deadline, int *sta
         ended = waitpid(child, status, speaks || deadline != 0 ? WNOHANG : 0);
         if (ended < 0 && errno != EINTR)
             break;
-        end->timed_out = deadline != 0 && ended != child && clock_now() >= deadline;
+        end->timed_out = deadline != 0 && ended != child && clock_elapsed() >= deadline;
     }
     return ended == child;
 }
@@ -231,7 +231,7 @@ bool process_run(const struct program *program, const struct program_run *run,
     struct ends ends;
     int status = 0;
     *end = (struct process_end){0};
-    double deadline = program->timeout > 0 ? clock_now() + program->timeout : 0;
+    double deadline = program->timeout > 0 ? clock_elapsed() + program->timeout : 0;
     set_environment(program, run);
     pid_t child = start(program, run->token, &ends, error);
     if (child < 0)

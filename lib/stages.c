@@ -61,7 +61,7 @@ static bool save(struct work *work, struct error *error) {
 
 /* What the spool knows of things that went wrong. */
 static void forget_trouble(struct work *work) {
-    static const char *const members[] = {"tries", "failing_since", "reason", "status"};
+    static const char *const members[] = {"tries", "failing_since", "reason", "status", "stage"};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         work->own = json_delete(work->own, members[i]);
 }
@@ -85,9 +85,17 @@ static int fail_document(struct work *work, int status, const char *reason) {
     return finish(work, "failed", status);
 }
 
-/* Puts it off after something went wrong that may go right another time. */
-static int put_off(struct work *work, int status, const char *reason) {
+/* Whether it is this stage, counted from 0, that went wrong the last time. */
+static bool is_in_trouble(const struct work *work, size_t stage) {
+    double number = 0;
+    return !json_number(work->own, "stage", &number) || number == (double)stage;
+}
+
+/* Puts it off after something went wrong in a stage that may go right another time. */
+static int put_off(struct work *work, size_t stage, int status, const char *reason) {
     struct error error;
+    if (!is_in_trouble(work, stage))
+        forget_trouble(work);
     double tries = 0, since = clock_now();
     json_number(work->own, "tries", &tries);
     json_number(work->own, "failing_since", &since);
@@ -100,6 +108,7 @@ static int put_off(struct work *work, int status, const char *reason) {
     remark(work->name, "%s; tried again later", reason);
     work->due = clock_now() + fmin(work->stages->backoff * exp2(fmin(tries, 20)),
                                    fmax(work->stages->backoff, LONGEST_BACKOFF));
+    work->own = json_set(work->own, "stage", jv_number((double)stage));
     work->own = json_set(work->own, "tries", jv_number(tries + 1));
     work->own = json_set(work->own, "failing_since", jv_number(since));
     work->own = json_set_string(work->own, "reason", reason);
@@ -210,6 +219,27 @@ static int run_stage(struct work *work, size_t stage, jv *outcome, char **reason
     return status;
 }
 
+/* Whether what a stage ended with is what has come of a call for good: no decision can be had on
+ * it, and there is nothing left to be asked, waited for, or, where the call has its result by now,
+ * executed. Then the document goes on, so that the model is told. */
+static bool is_settled(jv document, int came) {
+    bool failed = false, refused = false, open = false, approved = false;
+    jv calls = json_array(document, "calls");
+    jv_array_foreach(calls, i, call) {
+        enum call_state state = call_state(call);
+        jv before = json_delete(jv_copy(call), "result");
+        bool explains = call_state(before) == CALL_FAILED && call_exit_status(before) == came;
+        failed = failed || (explains && state == CALL_FAILED);
+        refused = refused || (explains && state == CALL_DONE);
+        open = open || state == CALL_NEW || state == CALL_PENDING;
+        approved = approved || state == CALL_APPROVED;
+        jv_free(before);
+        jv_free(call);
+    }
+    jv_free(calls);
+    return !open && (failed || (refused && !approved));
+}
+
 enum course { GOES_ON, ENDS_HERE };
 
 /* One stage, its outcome saved. ENDS_HERE if nothing more is to be done now: *status is set. */
@@ -226,7 +256,10 @@ static enum course take_stage(struct work *work, size_t stage, bool *changed, in
     }
     jv_free(outcome);
     work->due = waits_until(work->document);
-    if (came == STATUS_DONE || came == STATUS_NO || (came == STATUS_NOT_YET && work->due > 0))
+    if (is_settled(work->document, came))
+        came = STATUS_DONE;
+    if ((came == STATUS_DONE || came == STATUS_NO || (came == STATUS_NOT_YET && work->due > 0)) &&
+        is_in_trouble(work, stage))
         forget_trouble(work);
     bool waits = work->due > clock_now();
     enum course course = GOES_ON;
@@ -238,8 +271,8 @@ static enum course take_stage(struct work *work, size_t stage, bool *changed, in
         *status = STATUS_NOT_YET;
         course = ENDS_HERE;
     } else if (came != STATUS_DONE && came != STATUS_NO) {
-        *status =
-            is_passing(came) ? put_off(work, came, reason) : fail_document(work, came, reason);
+        *status = is_passing(came) ? put_off(work, stage, came, reason)
+                                   : fail_document(work, came, reason);
         course = ENDS_HERE;
     }
     free(reason);

@@ -27,9 +27,10 @@ static char *slot_of(const struct store *store, jv authorization) {
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         if (json_has(authorization, same[i]))
             question = json_set(question, same[i], json_get(authorization, same[i]));
-    if (json_is(reuse, "for", "call"))
-        question =
-            json_set_string(question, "call_digest", json_string(authorization, "call_digest"));
+    /* For the same call the user must have read the same, too. */
+    static const char *const of_call[] = {"call_digest", "binding_message"};
+    for (size_t i = 0; json_is(reuse, "for", "call") && i < sizeof of_call / sizeof *of_call; i++)
+        question = json_set_string(question, of_call[i], json_string(authorization, of_call[i]));
     char *text = json_canonical(question, &ignored), *slot = NULL;
     if (text != NULL) {
         char *digest = digest_of(text, strlen(text));

@@ -3,8 +3,8 @@
  *
  * Which question an approval answers is its authorization's `reuse`, {"for": "call", "document" or
  * "agent"}: the same issuer, client, user, audience, scope and authorization_details, and for
- * "call" the same call_digest, for "document" the same `document`. The file's name is the digest of
- * these, so that one approval is not found for another question. */
+ * "call" the same call_digest and binding_message, for "document" the same `document`. The file's
+ * name is the digest of these, so that one approval is not found for another question. */
 #ifndef CIBA_STORE_H
 #define CIBA_STORE_H
 

@@ -15,6 +15,26 @@ static double number_of(jv authorization, const char *name) {
     return number;
 }
 
+static double within(double value, double least, double most) {
+    return fmin(fmax(value, least), most);
+}
+
+/* The document has times of day. From here on only the time that passes counts; and where the time
+ * of day was set meanwhile, no wait is longer than it can have been meant: a request has its
+ * lifetime, a poll its interval. */
+static void set_times(struct wait *wait, jv authorization) {
+    double now = clock_now(), elapsed = clock_elapsed();
+    double expires_at = number_of(authorization, "expires_at");
+    double asked_at = number_of(authorization, "requested_at");
+    wait->lifetime = fmax(expires_at - (asked_at > 0 ? asked_at : now), 0);
+    double left = within(expires_at - now, 0, wait->lifetime);
+    wait->deadline = elapsed + left;
+    double pause = fmax(number_of(authorization, "next_poll_at") - now, 0);
+    if (pause > fmax(wait->interval, LONGEST_WAIT))
+        pause = wait->interval;
+    wait->when.due = elapsed + fmin(pause, left);
+}
+
 struct wait *wait_new(struct waiting_document *owner, int index, jv call, bool expects) {
     struct wait *wait = must_alloc(sizeof *wait);
     jv authorization = json_get(call, "authorization");
@@ -25,10 +45,7 @@ struct wait *wait_new(struct waiting_document *owner, int index, jv call, bool e
     wait->digest = expects && digest != NULL ? must_copy(digest) : NULL;
     wait->expects = wait->digest != NULL;
     wait->interval = ciba_interval(call);
-    wait->expires_at = number_of(authorization, "expires_at");
-    /* It is not sealed: whatever it says, the next poll is not far. */
-    wait->when.due = fmin(number_of(authorization, "next_poll_at"),
-                          fmin(wait->expires_at, clock_now() + LONGEST_INTERVAL));
+    set_times(wait, authorization);
     owner->pending++;
     jv_free(authorization);
     return wait;
@@ -66,7 +83,8 @@ jv wait_put_times(const struct wait *wait, jv document) {
         return document;
     jv calls = json_get(document, "calls"), call = jv_array_get(jv_copy(calls), wait->index);
     jv authorization = json_get(call, "authorization");
-    authorization = json_set(authorization, "next_poll_at", jv_number(wait->when.due));
+    authorization = json_set(authorization, "next_poll_at",
+                             jv_number(clock_now() + wait->when.due - clock_elapsed()));
     if (wait->interval > ciba_interval(call))
         authorization = json_set(authorization, "interval", jv_number(wait->interval));
     jv_free(calls);

@@ -8,6 +8,11 @@
 #include <jv.h>
 #include <stdbool.h>
 
+enum {
+    LONGEST_WAIT =
+        90 /* seconds between two polls whose interval is shorter: of a server in trouble */
+};
+
 struct waiting_document {
     struct waiting_document *previous, *next;
     char *text;
@@ -26,7 +31,10 @@ struct wait {
     int troubles; /* tries in a row without an answer about the user */
     bool told;    /* that it waits */
     bool polled;
-    double interval, expires_at; /* seconds; seconds since 1970 */
+    bool outlived;   /* the provider still waits when, by our clock, the request has expired */
+    double interval; /* seconds */
+    double lifetime; /* of the request, seconds */
+    double deadline; /* when it expires, as clock_elapsed has it: so has when.due */
 };
 
 /* Of a pending call; freed by wait_free. The owner's count goes up and down with it. */

@@ -238,6 +238,27 @@ pending() {
   done
 }
 
+@test "back-off and --give-up count for the stage that goes wrong, whatever passes in front of it" {
+  echo '{}' | agent-spool add spool > ids
+  run --separate-stderr timeout 60 agent-spool run -w --backoff 0.1 --give-up 1 spool -- cat '|' cat '|' sh -c 'cat > /dev/null; echo >> tries; exit 69'
+  [ "$status" -eq 69 ]
+  [ -e "spool/failed/$(cat ids)" ]
+  [ "$(wc -l < tries)" -lt 10 ]
+  jq -e '.spool.reason | startswith("given up")' "spool/failed/$(cat ids)"
+}
+
+@test "a call on which no decision can be had goes on, so that the model is told" {
+  sandbox --approve yes --delay 0 --interval 1
+  for answer in '{status:400,body:{error:"transaction_failed"}}' '{status:400,body:{error:"unauthorized_client"}}' '{body:{access_token:"x",token_type:"mac"}}'; do
+    rm -rf spool
+    stock-buy --describe > buy.json
+    llm-chat -n -t buy.json 'Buy 3 stocks of Google' | agent-spool add spool > ids
+    jq -n "[{path:\"/oauth/token\"} + $answer]" | spoil
+    timeout 60 agent-spool run -w spool -- ciba-authorize -m Buy '|' ciba-poll --once '|' stock-buy '|' llm-chat
+    jq -e '.calls[0].result.error == "failed" and (.messages[-1].content | startswith("I did not buy"))' "spool/done/$(cat ids)"
+  done
+}
+
 @test "torture: after a fault at any call of the flow nothing is lost, and nothing is bought twice" {
   local build
   build=$(dirname "$(command -v agent-spool)")

@@ -86,7 +86,7 @@ expect_token() {
   digest=$(printf %s "$token" | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d =)
   jq -es --arg d "sha-256:$digest" '.[0].calls[0].authorization.notification_digest == $d' asked
   [ -e "spool/expected/$digest" ]
-  no grep -qF "$token" asked
+  no grep -qF -e "$token" asked
   [ "$(stat -c %a spool)" == 700 ]
   # nothing is expected of a request that failed
   CIBA_CLIENT_SECRET=wrong run ciba-authorize -n -m Hello --notify failed

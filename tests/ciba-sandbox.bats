@@ -221,7 +221,7 @@ END
 @test "the secret is not in the log, which others cannot read" {
   sandbox --approve yes --delay 0
   an_approved_call > /dev/null
-  no grep -qF "$CIBA_CLIENT_SECRET" requests
+  no grep -qF -e "$CIBA_CLIENT_SECRET" requests
   [ "$(stat -c %a requests)" == 600 ]
 }
 

@@ -240,7 +240,7 @@ END
     run --separate-stderr ciba-poll -q --timeout 0.5 < pipe
     echo "$rest: $status $stderr"
     [ "$status" -eq 75 ]
-    [[ $stderr == *"not all of it was read"* ]]
+    [[ $stderr == *"not read to its end"* ]]
     : > hold
     wait $!
     rm pipe hold

@@ -76,8 +76,8 @@ each_server() {
     jq -en "$seconds < 15" > /dev/null # without --max-time 1 the slow ones do not end
     [ -n "${ASAN_OPTIONS:-}" ] || jq -en "$peak < 40" > /dev/null
     [ -s said ]
-    no grep -qF "${CIBA_CLIENT_SECRET:-no secret}" out said
-    no grep -qF "${OPENAI_API_KEY:-no secret}" out said
+    no grep -qF -e "${CIBA_CLIENT_SECRET:-no secret}" out said
+    no grep -qF -e "${OPENAI_API_KEY:-no secret}" out said
     untouched
     count=$((count + 1))
   done <<< "$cases"

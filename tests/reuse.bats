@@ -77,7 +77,7 @@ authorize() {
   [ "$(stat -c %a store)" == 700 ]
   [ "$(stat -c %a store/*)" == 600 ]
   for word in access_token auth0 Buy "$(jq -r '.calls[0].token.access_token' first)"; do
-    no grep -qaF "$word" store/*
+    no grep -qaF -e "$word" store/*
   done
   CIBA_STORE_KEY=$(openssl rand -hex 32) ciba-authorize -m Buy --reuse call < <(a_call) > asked
   jq -e '.calls[0].authorization.status == "pending"' asked
@@ -125,4 +125,20 @@ authorize() {
   echo short > key
   run ciba-authorize -m Buy --store store --store-key-file key < <(a_call)
   [ "$status" -eq 78 ]
+}
+
+@test "the approval of one question is not that of another, also where there is no call" {
+  sandbox --approve yes --delay 0
+  a_store
+  ciba-authorize -n -m 'Deploy 42' --reuse call | ciba-poll > first
+  jq -e '.calls[0].arguments == {message: "Deploy 42"}' first
+  ciba-authorize -n -m 'Delete everything' --reuse call > second
+  jq -e '.calls[0].authorization.status == "pending"' second
+  ciba-authorize -n -m 'Deploy 42' --reuse call > third
+  jq -e '.calls[0].authorization.reused' third
+  # nor of the same call by other words
+  a_call | ciba-authorize -m 'Buy a little' --reuse call | ciba-poll > fourth
+  a_call | ciba-authorize -m 'Buy a lot' --reuse call > fifth
+  jq -e '.calls[0].authorization.status == "pending"' fifth
+  [ "$(count /bc-authorize)" -eq 4 ]
 }

@@ -223,5 +223,5 @@ END
   token=$(jq -r '.calls[0].token.access_token' approved)
   run --separate-stderr stock-buy -v < approved
   [[ $stderr != *"$token"* && $output != *"$token"* ]]
-  no grep -qF "$token" requests
+  no grep -qF -e "$token" requests
 }

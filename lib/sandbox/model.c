@@ -148,7 +148,9 @@ static jv answer_results(jv messages, int request) {
             char *what = what_was_asked(calls, json_string(message, "tool_call_id"));
             char *line = what == NULL        ? must_format("The tool says: %s", content)
                          : was_done(content) ? must_format("I bought %s for you.", what)
-                                             : must_format("I did not buy %s. %s", what, content);
+                         : strstr(content, "not known whether") != NULL
+                             ? must_format("I cannot say whether I bought %s. %s", what, content)
+                             : must_format("I did not buy %s. %s", what, content);
             text = jv_string_append_str(text, jv_string_length_bytes(jv_copy(text)) ? "\n" : "");
             text = jv_string_append_str(text, line);
             free(what);
