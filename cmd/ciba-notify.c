@@ -98,7 +98,9 @@ int main(int argc, char **argv) {
     int refusal =
         given.inetd ? notification_read_http(&notification) : notification_read_cgi(&notification);
     if (refusal != 0)
-        status = answer(refusal, refusal == 413 ? "Content Too Large" : "Bad Request");
+        status = answer(refusal, refusal == 413   ? "Content Too Large"
+                                 : refusal == 405 ? "Method Not Allowed"
+                                                  : "Bad Request");
     else
         status = take(&notification, spool);
     notification_free(&notification);

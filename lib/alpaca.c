@@ -9,13 +9,15 @@
 #include <string.h>
 
 static const char paper_url[] = "https://paper-api.alpaca.markets";
-static const char live_url[] = "https://api.alpaca.markets";
+static const char live_url[] = "https://api.alpaca.markets", live_host[] = "api.alpaca.markets";
 
 bool alpaca_configure(struct alpaca *alpaca, bool live, struct error *error) {
     alpaca->base_url = config_get(NULL, "APCA_API_BASE_URL", NULL);
     if (alpaca->base_url == NULL)
         alpaca->base_url = live ? live_url : paper_url;
-    if (!live && strncmp(alpaca->base_url, live_url, strlen(live_url)) == 0)
+    if (!http_url_allowed(alpaca->base_url, error))
+        return false;
+    if (!live && http_url_is_on(alpaca->base_url, live_host))
         return fail(error, STATUS_CONFIG, "%s is the real account; --live says that you mean it",
                     alpaca->base_url);
     if (!config_secret(&alpaca->key_id, error, NULL, "APCA_API_KEY_ID", NULL) ||
@@ -24,7 +26,7 @@ bool alpaca_configure(struct alpaca *alpaca, bool live, struct error *error) {
     if (alpaca->key_id == NULL || alpaca->secret_key == NULL)
         return fail(error, STATUS_CONFIG,
                     "no broker's keys: set APCA_API_KEY_ID and APCA_API_SECRET_KEY");
-    return http_url_allowed(alpaca->base_url, error);
+    return true;
 }
 
 /* One request to the path; `body` NULL for a GET. The answer's JSON is the caller's. */

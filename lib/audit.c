@@ -91,16 +91,23 @@ bool audit_append(const char *path, jv record, bool once, struct error *error) {
     return good;
 }
 
-/* What is wrong with a line by itself, NULL for nothing; else *record is set. */
-static const char *line_fault(char *line, jv *record) {
+/* What is wrong with a line (`size` bytes, its newline included) by itself, NULL for nothing; else
+ * *record is set. To the byte it must be what make_line writes: nothing stands behind the digest.
+ */
+static const char *line_fault(char *line, size_t size, jv *record) {
     struct error ignored;
     char *digest_at = NULL;
+    if (line[size - 1] != '\n')
+        return "is cut off";
     for (char *at = line; (at = strstr(at, digest_member)) != NULL; at++)
         digest_at = at;
-    if (!json_parse(line, strlen(line), record, &ignored) || digest_at == NULL)
+    if (digest_at == NULL || !json_parse(line, size - 1, record, &ignored))
         return "is not a line of an audit log";
     char *digest = digest_of(line, (size_t)(digest_at - line));
-    bool same = json_is(*record, "digest", digest);
+    char *end = must_format("%s%s\"}\n", digest_member, digest);
+    bool same = strlen(end) == size - (size_t)(digest_at - line) &&
+                memcmp(end, digest_at, strlen(end)) == 0;
+    free(end);
     free(digest);
     return same ? NULL : "was changed";
 }
@@ -129,9 +136,7 @@ bool audit_verify(const char *path, const char *wanted,
     while (file != NULL && (size = getline(&line, &room, file)) >= 0) {
         jv record = jv_invalid();
         summary->lines++;
-        bool ended = size > 0 && line[size - 1] == '\n';
-        line[strcspn(line, "\n")] = '\0';
-        const char *what = !ended ? "is cut off" : line_fault(line, &record);
+        const char *what = line_fault(line, (size_t)size, &record);
         if (what == NULL)
             what = order_fault(record, summary->head, expected);
         if (what != NULL) {

@@ -217,6 +217,12 @@ static bool read_acknowledgement(jv *call, jv body, struct error *error) {
     return true;
 }
 
+/* Whether the body has an error that says more than its status does. */
+static bool is_known_error(jv body) {
+    const char *code = json_string(body, "error");
+    return code != NULL && oauth_error_status(code) != STATUS_PROTOCOL;
+}
+
 static jv read_ask_answer(jv call, const struct http_answer *answer, struct error *error) {
     jv body = answer_object(answer);
     if (answer->status == 200 && jv_is_valid(body)) {
@@ -227,7 +233,7 @@ static jv read_ask_answer(jv call, const struct http_answer *answer, struct erro
     } else if (answer->status == 200) {
         fail(error, STATUS_PROTOCOL, "the answer is not a JSON object");
         call = call_settle(call, "failed", "invalid_response", error->text);
-    } else if (!json_has(body, "error") && (answer->status >= 500 || answer->status == 429)) {
+    } else if ((answer->status >= 500 || answer->status == 429) && !is_known_error(body)) {
         const char *code = answer->status == 429 ? "too_many_requests" : "server_unavailable";
         fail(error, STATUS_UNAVAILABLE, "HTTP %ld %s; %s", answer->status, answer->reason,
              oauth_error_advice(code));
@@ -445,7 +451,10 @@ bool ciba_still_pending(struct client *client, const struct http_answer *answer,
         client->pending_words = must_copy(answer->body);
     }
     if (slow_down) {
+        double named = 0; /* some providers say the new one in the body, as for RFC 8628 */
         *interval += SLOW_DOWN_SECONDS;
+        if (json_number_or_digits(body, "interval", &named) && named > *interval)
+            *interval = named;
         if (answer->retry_after > *interval)
             *interval = answer->retry_after;
         *interval = *interval < LONGEST_INTERVAL ? *interval : LONGEST_INTERVAL;

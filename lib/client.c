@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { KEYS_REFETCH_SECONDS = 30, ASSERTION_SECONDS = 60 };
 
@@ -145,6 +146,11 @@ const char *client_endpoint(const struct client *client, const char *name, struc
     if (url == NULL) {
         fail(error, STATUS_CONFIG, "%s: its metadata has no %s; does it offer CIBA to clients?",
              client->issuer, name);
+        return NULL;
+    }
+    /* The client's secret goes there: no less safely than to the issuer. */
+    if (strncasecmp(client->issuer, "https:", 6) == 0 && strncasecmp(url, "https:", 6) != 0) {
+        fail(error, STATUS_CONFIG, "%s: its metadata's %s is not https", client->issuer, name);
         return NULL;
     }
     return http_url_allowed(url, error) ? url : NULL;

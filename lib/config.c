@@ -15,6 +15,13 @@ extern char **environ;
 
 enum { ENV_FILE_LIMIT = 1 << 20, SECRET_LIMIT = 1 << 16, LOCKED_MEMORY = 1 << 16 };
 
+/* The secrets that the commands take from the environment, and what leads to secrets. The only list
+ * of them: programs that are started do not find them (process.h). */
+const char *const config_secret_names[] = {
+    "CIBA_CLIENT_SECRET",   "AUTH0_CLIENT_SECRET",   "OPENAI_API_KEY",      "ANTHROPIC_API_KEY",
+    "AZURE_OPENAI_API_KEY", "APCA_API_KEY_ID",       "APCA_API_SECRET_KEY", "CIBA_SEAL_KEY",
+    "CIBA_STORE_KEY",       "CREDENTIALS_DIRECTORY", "CIBA_JOURNAL",        NULL};
+
 /* What -e brought: alternately a name and its value, up to a NULL. */
 static char **file_settings;
 static size_t file_settings_count;
@@ -226,13 +233,18 @@ static const char *secret_from_file(const char *path, struct error *error) {
         secret[--size] = '\0';
     if (size > 0 && secret[size - 1] == '\r')
         secret[--size] = '\0';
-    if (size > 0 && strlen(secret) == size) {
+    /* A line break or another control character would end a header's line. */
+    bool plain = true;
+    for (unsigned long i = 0; plain && i < size; i++)
+        plain = (unsigned char)secret[i] >= ' ' && secret[i] != 127;
+    if (size > 0 && plain) {
         const char *kept = keep_secret(secret);
         free(secret);
         return kept;
     }
     free(secret);
-    fail(error, STATUS_CONFIG, "%s: is empty or has a NUL byte; it must hold the secret", path);
+    fail(error, STATUS_CONFIG,
+         "%s: is empty or has a control character; it must hold the secret in one line", path);
     return NULL;
 }
 

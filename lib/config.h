@@ -40,4 +40,7 @@ char *config_read_file(const char *path, unsigned long limit, unsigned long *siz
 char *config_read_descriptor(int fd, const char *path, unsigned long limit, unsigned long *size,
                              struct error *error);
 
+/* Their names, up to a NULL. */
+extern const char *const config_secret_names[];
+
 #endif

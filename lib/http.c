@@ -5,6 +5,7 @@
 #include "http_loop.h"
 #include "http_tls.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <dirent.h>
 #include <math.h>
@@ -149,8 +150,10 @@ void http_answer_free(struct http_answer *answer) {
 static bool is_loopback(const char *host) {
     if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
-    /* libcurl writes an IPv4 address in any of its forms as four decimal numbers. */
-    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host);
+    /* libcurl writes an IPv4 address in any of its forms as four decimal numbers; what it leaves as
+     * it is, 127.0.0.300 for one, is a name that is looked up. */
+    struct in_addr address;
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 /* The host of an allowed URL; the caller frees. NULL and an error with status 78. */
@@ -196,6 +199,17 @@ bool http_url_allowed(const char *url, struct error *error) {
     char *host = allowed_host(url, &plain, error);
     free(host);
     return host != NULL;
+}
+
+bool http_url_is_on(const char *url, const char *host) {
+    struct error ignored;
+    bool plain;
+    char *its = allowed_host(url, &plain, &ignored);
+    if (its != NULL && its[0] != '\0' && its[strlen(its) - 1] == '.')
+        its[strlen(its) - 1] = '\0';
+    bool same = its != NULL && strcasecmp(its, host) == 0;
+    free(its);
+    return same;
 }
 
 static size_t receive_body(char *bytes, size_t one, size_t count, void *data) {
@@ -328,6 +342,7 @@ static void set_callbacks(struct http_transfer *transfer) {
 static void begin(struct http *http) {
     if (http->multi != NULL)
         return;
+    unsetenv("SSLKEYLOGFILE"); /* libcurl would write down what TLS keeps secret */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
         (http->multi = curl_multi_init()) == NULL)
         out_of_memory();

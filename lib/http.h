@@ -130,4 +130,7 @@ void *http_abandon(struct http *http);
  * with a host, without user and password. False and an error with status 78. */
 bool http_url_allowed(const char *url, struct error *error);
 
+/* Whether the URL is on that host, in whichever spelling. */
+bool http_url_is_on(const char *url, const char *host);
+
 #endif

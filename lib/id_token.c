@@ -92,7 +92,8 @@ static bool type_fits(const struct jws *token, struct error *error) {
 static bool signature_holds(struct client *client, const struct jws *token, struct error *error) {
     bool good = client_fetch_keys(client, false, error);
     enum jws_verdict verdict = good ? jws_verify(token, client->jwks, error) : JWS_INVALID;
-    if (verdict == JWS_NO_KEY) {
+    /* Without a kid a new key cannot be told from a wrong one. */
+    if (verdict == JWS_NO_KEY || (verdict == JWS_INVALID && !json_names(token->header, "kid"))) {
         good = client_fetch_keys(client, true, error);
         verdict = good ? jws_verify(token, client->jwks, error) : JWS_INVALID;
     }

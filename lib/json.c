@@ -271,6 +271,13 @@ bool json_has(jv object, const char *key) {
     return kind != JV_KIND_INVALID && kind != JV_KIND_NULL;
 }
 
+bool json_names(jv object, const char *key) {
+    jv value = json_get(object, key);
+    bool valid = jv_is_valid(value);
+    jv_free(value);
+    return valid;
+}
+
 const char *json_value_string(jv value) {
     if (jv_get_kind(value) != JV_KIND_STRING)
         return NULL;

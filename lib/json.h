@@ -76,6 +76,9 @@ jv json_delete(jv object, const char *key);
 /* Whether `object` is an object with a member of that name that is not null. */
 bool json_has(jv object, const char *key);
 
+/* Whether `object` is an object with a member of that name, null or not. */
+bool json_names(jv object, const char *key);
+
 /* The text of a string member, which lives as long as that object does unchanged; NULL if there is
  * none, if it is no string, or has a NUL in it. */
 const char *json_string(jv object, const char *key);

@@ -62,7 +62,7 @@ bool jws_parse(const char *text, struct jws *jws, struct error *error) {
         jws_free(jws);
         return false;
     }
-    if (json_has(jws->header, "crit") || json_has(jws->header, "b64")) {
+    if (json_names(jws->header, "crit") || json_names(jws->header, "b64")) {
         jws_free(jws);
         return fail(error, STATUS_PROTOCOL,
                     "the JWS's header has 'crit', which is not implemented");

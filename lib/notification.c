@@ -43,6 +43,8 @@ int notification_read_cgi(struct notification *n) {
     n->method = config_get(NULL, "REQUEST_METHOD", NULL);
     n->authorization = config_get(NULL, "HTTP_AUTHORIZATION", NULL);
     n->content_type = config_get(NULL, "CONTENT_TYPE", NULL);
+    if (n->method != NULL && strcmp(n->method, "POST") != 0)
+        return 405;
     long size = body_size(config_get(NULL, "CONTENT_LENGTH", NULL));
     if (size < 0)
         return 413;
@@ -74,6 +76,8 @@ int notification_read_http(struct notification *n) {
     if (end == NULL)
         return 400;
     end[2] = '\0';
+    if (strncmp(text, "POST ", 5) != 0)
+        return 405;
     char *body = end + 4;
     long size = body_size(header_value(text, "Content-Length"));
     if (size < 0 || header_value(text, "Transfer-Encoding") != NULL)
@@ -96,8 +100,9 @@ int notification_read_http(struct notification *n) {
 bool notification_is_json(const struct notification *n) {
     struct error ignored;
     jv body;
-    bool typed =
-        n->content_type != NULL && strncasecmp(n->content_type, "application/json", 16) == 0;
+    bool typed = n->content_type != NULL &&
+                 strncasecmp(n->content_type, "application/json", 16) == 0 &&
+                 (n->content_type[16] == '\0' || strchr("; \t", n->content_type[16]) != NULL);
     bool good = typed && json_parse(n->body, n->size, &body, &ignored);
     if (good) {
         good = json_string(body, "auth_req_id") != NULL;

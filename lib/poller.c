@@ -419,7 +419,10 @@ static void take_answer(struct poller *poller, struct wait *wait,
         wait->outlived = true;
         wait->deadline = clock_elapsed() + wait->lifetime;
     }
-    wait_again(poller, wait, wait->expects ? safety_wait(wait) : wait->interval, &none);
+    double pause = wait->expects ? safety_wait(wait) : wait->interval;
+    if (answer->retry_after > pause && answer->retry_after <= LONGEST_INTERVAL)
+        pause = answer->retry_after;
+    wait_again(poller, wait, pause, &none);
 }
 
 /* Takes all waits out of the heap; the caller frees the array. */

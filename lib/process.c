@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "clock.h"
+#include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,14 +15,11 @@
 #include <unistd.h>
 
 void process_forget_secrets(void) {
-    static const char *const secrets[] = {
-        "CIBA_CLIENT_SECRET", "AUTH0_CLIENT_SECRET", "OPENAI_API_KEY",        "APCA_API_SECRET_KEY",
-        "CIBA_SEAL_KEY",      "CIBA_STORE_KEY",      "CREDENTIALS_DIRECTORY", "CIBA_JOURNAL"};
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-        char *value = getenv(secrets[i]);
+    for (size_t i = 0; config_secret_names[i] != NULL; i++) {
+        char *value = getenv(config_secret_names[i]);
         if (value != NULL)
             OPENSSL_cleanse(value, strlen(value));
-        unsetenv(secrets[i]);
+        unsetenv(config_secret_names[i]);
     }
 }
 
@@ -35,11 +33,12 @@ void process_set_token(const char *token, const char *dpop_key) {
 }
 
 static void set_environment(const struct program *program, const struct program_run *run) {
+    for (char *const *entry = run->variables; entry != NULL && *entry != NULL; entry++)
+        putenv(*entry);
+    /* Behind them: an argument's name must not make a token. */
     if (!program->is_stage)
         process_set_token(program->token_fd > 0 ? NULL : run->token,
                           run->token_is_dpop ? program->dpop_key : NULL);
-    for (char *const *entry = run->variables; entry != NULL && *entry != NULL; entry++)
-        putenv(*entry);
     if (run->idempotency_key != NULL)
         setenv("IDEMPOTENCY_KEY", run->idempotency_key, 1);
 }

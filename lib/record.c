@@ -154,15 +154,26 @@ static jv newest_facts(jv call) {
 /* Tells what the call has come to; where that cannot be, the call says so, and the next command
  * that has it tells it. Takes the call. */
 static jv tell_newest(const struct record *record, jv call, bool again, int *status) {
+    struct error ignored;
     if (record->audit == NULL)
         return call;
-    if (tell(record, call, newest_facts(call), again, status))
-        return json_has(call, "untold") ? json_delete(call, "untold") : call;
-    return json_set(call, "untold", jv_true());
+    bool sealed = record->seal_key != NULL && record_trusts(record, call, &ignored);
+    bool was_untold = json_has(call, "untold");
+    bool untold = !tell(record, call, newest_facts(call), again, status);
+    if (untold == was_untold)
+        return call;
+    call = untold ? json_set(call, "untold", jv_true()) : json_delete(call, "untold");
+    return sealed ? seal_call(call, record->seal_key) : call;
 }
 
+/* With a seal only what it covers is believed: a document could make up what was done. */
 jv record_catch_up(struct record *record, jv call, int *status) {
-    return json_has(call, "untold") ? tell_newest(record, call, true, status) : call;
+    struct error ignored;
+    if (!json_has(call, "untold"))
+        return call;
+    if (record->seal_key != NULL && !record_trusts(record, call, &ignored))
+        return call;
+    return tell_newest(record, call, true, status);
 }
 
 /* Writes an outcome down in the journal, which is open; complains where that fails. */
@@ -425,7 +436,10 @@ jv record_executed(struct record *record, jv call, const char *key, jv result, b
     if (!again && record->journal != NULL)
         note(record, call, "executed", key, json_set(jv_object(), "result", jv_copy(result)),
              status);
-    return tell_newest(record, json_set(call, "result", result), again, status);
+    struct error ignored;
+    bool sealed = record->seal_key != NULL && record_trusts(record, call, &ignored);
+    call = json_delete(json_set(call, "result", result), "token");
+    return tell_newest(record, sealed ? seal_call(call, record->seal_key) : call, again, status);
 }
 
 void record_refused(struct record *record, jv call, const char *why, int *status) {

@@ -117,8 +117,8 @@ void record_spent(struct record *record, jv call, const char *key, enum record_u
 /* The call with the time of a try that may have executed it, sealed. Takes the call. */
 jv record_attempted(struct record *record, jv call);
 
-/* After; the call with the result, if that is valid. `again` for one that the journal had. Takes
- * call and result. */
+/* After; the call with the result, if that is valid, and without its token. `again` for one that
+ * the journal had. Takes call and result. */
 jv record_executed(struct record *record, jv call, const char *key, jv result, bool again,
                    int *status);
 

@@ -10,7 +10,7 @@
 
 /* What is sealed, canonical; the caller frees. NULL and an error. */
 static char *sealed_text(jv call, struct error *error) {
-    static const char *const parts[] = {"id", "name", "arguments"};
+    static const char *const parts[] = {"id", "name", "arguments", "result", "untold"};
     jv authorization = json_get(call, "authorization"), token = json_get(call, "token");
     authorization = json_delete(json_delete(authorization, "seal"), "interval");
     jv subject = json_set(jv_object(), "authorization", json_delete(authorization, "next_poll_at"));

@@ -1,7 +1,8 @@
 /* The seal of an authorization: HMAC-SHA-256, by a key that only the commands have, over the
- * canonical form (RFC 8785) of the call's id, name and arguments, its token's digest, and all of
- * its `authorization` but what polling changes (interval, next_poll_at). So whoever can write to a
- * document can neither change what was approved nor put another's approval in its place. */
+ * canonical form (RFC 8785) of the call's id, name, arguments, result and `untold`, its token's
+ * digest, and all of its `authorization` but what polling changes (interval, next_poll_at). So
+ * whoever can write to a document can neither change what was approved nor put another's approval
+ * in its place. */
 #ifndef CIBA_SEAL_H
 #define CIBA_SEAL_H
 

@@ -123,3 +123,14 @@ END
   run stock-buy --live < /dev/null
   [ "$status" -eq 64 ]
 }
+
+@test "the real account is known in every spelling of its address" {
+  nowhere
+  export APCA_API_KEY_ID=k APCA_API_SECRET_KEY=s AUDIENCE=a
+  for url in https://api.alpaca.markets HTTPS://API.Alpaca.Markets/ https://api.alpaca.markets. https://api%2ealpaca.markets https://api.alpaca.markets:443/v2; do
+    APCA_API_BASE_URL=$url run --separate-stderr stock-buy --broker alpaca < /dev/null
+    echo "$url: $status $stderr"
+    [ "$status" -eq 78 ]
+    [[ $stderr == *--live* ]]
+  done
+}

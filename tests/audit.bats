@@ -142,3 +142,41 @@ EOF
   [ "$(jq -r .event log | xargs)" == "asked approved executed" ]
   [ "$(orders | jq length)" -eq 1 ]
 }
+
+# Each row: what is put behind a line's digest.
+@test "nothing can stand behind a line's digest, or in a line that is not as it was written" {
+  sandbox --approve yes --delay 0
+  export CIBA_AUDIT=$PWD/log
+  an_approved_call | stock-buy > done.json
+  unset CIBA_AUDIT
+  lines=$(wc -l < log)
+  for ((n = 1; n <= lines; n++)); do
+    for change in 's/}$/,"error":"order_refused"}/' 's/}$/ }/' 's/}$/}\r/' 's/}$/} /' 's/}$/}\x00{"a":1}/' 's/}$/}}/' 's/^/ /' 's/"n":/"n": /'; do
+      sed "${n}${change}" log > changed
+      attack
+      run audit-verify changed
+      echo "$n $change: $status $output"
+      [ "$status" -eq 1 ]
+    done
+  done
+  audit-verify log
+  attacks
+}
+
+@test "with a seal a document tells the log nothing of its own" {
+  sandbox --approve yes --delay 0
+  openssl rand -hex 32 > key
+  jq -nc '{calls:[{id:"c",name:"buy",arguments:{},untold:true,authorization:{status:"approved",user:"auth0|ceo",binding_message:"Pay Eve"},result:{status:200}}]}' > forged
+  tool-run --name buy --seal-key-file key --audit log -- true < forged > out
+  [ ! -e log ]
+  # what could not be told is told later, sealed as it is
+  a_call | ciba-authorize -m Buy --seal-key-file key | ciba-poll --seal-key-file key > approved
+  mkdir folder
+  stock-buy --seal-key-file key --audit folder < approved > untold || true
+  jq -e '.calls[0].untold and .calls[0].result.status == 200' untold
+  jq -c '.calls[0].result.status = 403' untold | stock-buy --seal-key-file key --audit log > out
+  [ ! -e log ]
+  stock-buy --seal-key-file key --audit log < untold > told
+  [ "$(jq -r '.event, .status' log | xargs)" == "executed 200" ]
+  jq -e '.calls[0] | has("untold") | not' told
+}

@@ -155,3 +155,11 @@ END
   # the sandbox's user had approved in time
   [ "$status" -eq 0 ]
 }
+
+@test "anything but a POST is 405, and only application/json is JSON" {
+  mkdir -p spool
+  for method in GET HEAD PUT; do
+    [[ $(REQUEST_METHOD=$method ciba-notify --spool spool < /dev/null || true) == "Status: 405"* ]]
+    [[ $(printf '%s / HTTP/1.1\r\nHost: x\r\n\r\n' "$method" | ciba-notify --inetd --spool spool || true) == "HTTP/1.1 405"* ]]
+  done
+}

@@ -215,3 +215,23 @@ openssl_server() {
   http_proxy=http://127.0.0.1:9/ all_proxy=http://127.0.0.1:9/ run --separate-stderr ciba-authorize -n -m Hello
   [ "$status" -eq 0 ]
 }
+
+@test "127. and digits is a loopback address only if it is one; what is https stays https" {
+  export CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
+  for host in 127.0.0.300 127.999.1.1 127. 127.0.0.1.2.3 127.0.0.1.example; do
+    run --separate-stderr ciba-authorize --issuer "http://$host/" -n -m Buy
+    [ "$status" -eq 78 ]
+    [[ $stderr == *"only https is used"* ]]
+  done
+}
+
+@test "a secret with a line break is refused, and cannot add a header" {
+  sandbox
+  printf 'sk\r\nX-Evil: 1\n' > secret
+  for command in 'ciba-authorize --client-secret-file secret -n -m Buy' 'llm-chat --api-key-file secret -n Hello'; do
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $command
+    [ "$status" -eq 78 ]
+    [[ $stderr == *"control character"* ]]
+  done
+}

@@ -124,3 +124,32 @@ passed() {
   [[ $stderr == *"trying again"* ]]
   [ "$(jq -c 'del(.calls[].authorization.next_poll_at)' <<< "$output")" == "$(cat pending)" ]
 }
+
+# Each row: an answer that is "not yet", and how long the next poll waits at the least.
+@test "a provider says how long to wait: interval in the body of slow_down, Retry-After with pending" {
+  while IFS='~' read -r answer least; do
+    sandbox --approve yes --delay 0 --interval 1
+    a_call | ciba-authorize -m Buy > asked
+    jq -n "[{path:\"/oauth/token\"} + $answer]" | spoil
+    ciba-poll --once < asked > pending || true
+    jq -e ".calls[0].authorization.next_poll_at >= now + $least - 1" pending
+    kill "$CIBA_SANDBOX_PID"
+  done <<'END'
+{status:400,body:{error:"slow_down",interval:19}}~19
+{status:400,body:{error:"slow_down",interval:"19"}}~19
+{status:400,body:{error:"authorization_pending"},headers:{"Retry-After":"14"}}~14
+{status:400,body:{error:"slow_down"}}~6
+END
+}
+
+@test "the one key is replaced, no kid anywhere: the new set is asked for" {
+  signing_key old.pem
+  old=$jwks
+  signing_key new.pem
+  sandbox --approve never --interval 1
+  a_call | ciba-authorize -m Buy > asked
+  bare() { sed 's/,kid:"k"//' <<< "$1"; }
+  jq -n --arg id "$(signed new.pem "$(id_claims)" '{"alg":"RS256"}')" "[{path:\"/jwks\",body:$(bare "$old")},{path:\"/jwks\",times:9,body:$(bare "$jwks")},
+    {path:\"/oauth/token\",body:{access_token:\"x\",token_type:\"Bearer\",id_token:\$id}}]" | spoil
+  ciba-poll < asked | jq -e '.calls[0].authorization.status == "approved"'
+}

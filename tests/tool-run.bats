@@ -78,6 +78,26 @@ approved() {
   run --separate-stderr tool-run --name t -- env < <(approved '{}')
   [ "$status" -eq 0 ]
   [[ $output == *"CIBA_CLIENT_ID"* && $output != *"$CIBA_CLIENT_SECRET"* && $output != *"$OPENAI_API_KEY"* ]]
+  # each that a command takes as a secret, by its source
+  names=$(sed -n 's/.*config_secret([^;]*/&/p' "$project"/lib/*.c "$project"/cmd/*.c | grep -oE '"[A-Z0-9_]+"' | tr -d '"' | grep -v ACCESS_TOKEN | sort -u)
+  names+=" $(grep -ohE '"[A-Z]+(_[A-Z]+)*_API_KEY"' "$project"/lib/*.c | tr -d '"' | sort -u | xargs)"
+  [[ $names == *CIBA_SEAL_KEY* && $names == *ANTHROPIC_API_KEY* && $names == *AZURE_OPENAI_API_KEY* ]]
+  for name in $names; do
+    run --separate-stderr env "$name=LEAK-$(printf %032d 0)" tool-run --name t --without-approval -- env < <(echo '{"calls":[{"id":"c","name":"t","arguments":{}}]}')
+    echo "$name: $status $stderr"
+    [ "$status" -eq 0 ]
+    [[ $output != *LEAK* ]]
+  done
+}
+
+@test "an argument's name makes no token" {
+  sandbox --approve yes --delay 0
+  approved '{"CCESS_TOKEN":"forged"}' > in
+  # shellcheck disable=SC2016
+  run --separate-stderr tool-run --name t --env A -- sh -c 'printf %s "$ACCESS_TOKEN"' < in
+  [ "$(jq -r '.calls[0].result.content' <<< "$output")" == "$(jq -r '.calls[0].token.access_token' in)" ]
+  run --separate-stderr tool-run --name t --env A --without-approval -- sh -c 'echo "${ACCESS_TOKEN-none}"' < <(echo '{"calls":[{"id":"c","name":"t","arguments":{"CCESS_TOKEN":"forged"}}]}')
+  holds '.calls[0].result.content == "none"'
 }
 
 @test "nothing runs without approval, or for a call that has changed" {
