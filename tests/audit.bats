@@ -149,8 +149,8 @@ EOF
   export CIBA_AUDIT=$PWD/log
   an_approved_call | stock-buy > done.json
   unset CIBA_AUDIT
-  lines=$(wc -l < log)
-  for ((n = 1; n <= lines; n++)); do
+  written=$(wc -l < log)
+  for ((n = 1; n <= written; n++)); do
     for change in 's/}$/,"error":"order_refused"}/' 's/}$/ }/' 's/}$/}\r/' 's/}$/} /' 's/}$/}\x00{"a":1}/' 's/}$/}}/' 's/^/ /' 's/"n":/"n": /'; do
       sed "${n}${change}" log > changed
       attack

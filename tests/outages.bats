@@ -113,7 +113,7 @@ passed() {
 # A label of more than 63 characters is looked up nowhere.
 @test "a name that does not resolve ends nothing: polling goes on, and the next request can be sent" {
   nowhere
-  export CIBA_ISSUER=https://$(printf 'a%.0s' {1..70}).invalid/
+  CIBA_ISSUER=https://$(printf 'a%.0s' {1..70}).invalid/
   jq -nc '{calls:[{id:"c",name:"t",arguments:{},authorization:{status:"pending",issuer:env.CIBA_ISSUER,auth_req_id:"x",
     requested_at:(now|floor),expires_at:(now+100|floor),interval:1,call_digest:"x"}}]}' > asked
   digest=$(jq -c '.calls[0] | {arguments, name}' asked | tr -d '\n' | openssl dgst -sha256 -binary | base64url)
@@ -148,8 +148,7 @@ END
   signing_key new.pem
   sandbox --approve never --interval 1
   a_call | ciba-authorize -m Buy > asked
-  bare() { sed 's/,kid:"k"//' <<< "$1"; }
-  jq -n --arg id "$(signed new.pem "$(id_claims)" '{"alg":"RS256"}')" "[{path:\"/jwks\",body:$(bare "$old")},{path:\"/jwks\",times:9,body:$(bare "$jwks")},
+  jq -n --arg id "$(signed new.pem "$(id_claims)" '{"alg":"RS256"}')" "[{path:\"/jwks\",body:${old/,kid:\"k\"/}},{path:\"/jwks\",times:9,body:${jwks/,kid:\"k\"/}},
     {path:\"/oauth/token\",body:{access_token:\"x\",token_type:\"Bearer\",id_token:\$id}}]" | spoil
   ciba-poll < asked | jq -e '.calls[0].authorization.status == "approved"'
 }

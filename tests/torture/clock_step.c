@@ -1,5 +1,5 @@
-/* Preloaded: the time of day is as many seconds off as the file CLOCK_STEP says, a number that can be
- * changed in its place while the process runs. */
+/* Preloaded: the time of day is as many seconds off as the file CLOCK_STEP says, a number that can
+ * be changed in its place while the process runs. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stddef.h>
