@@ -1,6 +1,7 @@
 /* The JSON Canonicalization Scheme, RFC 8785: what a digest of JSON is taken over. */
 #include "json.h"
 
+#include "text.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -8,23 +9,12 @@
 #include <string.h>
 
 struct output {
-    char *text;
-    size_t size, room;
+    struct text to;
     bool in_order; /* members stay where they are */
 };
 
-static void put(struct output *out, const char *text, size_t size) {
-    if (out->size + size + 1 > out->room) {
-        out->room = 2 * (out->size + size + 1);
-        out->text = must_grow(out->text, out->room);
-    }
-    memcpy(out->text + out->size, text, size);
-    out->size += size;
-    out->text[out->size] = '\0';
-}
-
 static void put_text(struct output *out, const char *text) {
-    put(out, text, strlen(text));
+    text_add_string(&out->to, text);
 }
 
 /* §3.2.2.2: the two-character escapes, \u00xx in lower case for other controls, all else as it is.
@@ -175,8 +165,8 @@ static bool put_value(struct output *out, jv value, struct error *error) {
 static char *write_value(jv value, bool in_order, struct error *error) {
     struct output out = {.in_order = in_order};
     if (put_value(&out, value, error))
-        return out.text;
-    free(out.text);
+        return out.to.text;
+    free(out.to.text);
     return NULL;
 }
 

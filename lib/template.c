@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "template_strict.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <jq.h>
@@ -41,32 +42,16 @@ static bool only_paths(const char *text) {
     return true;
 }
 
-struct text {
-    char *text;
-    size_t size;
-};
-
-static void append(struct text *to, const char *text, size_t size) {
-    to->text = must_grow(to->text, to->size + size + 1);
-    memcpy(to->text + to->size, text, size);
-    to->size += size;
-    to->text[to->size] = '\0';
-}
-
-static void append_text(struct text *to, const char *text) {
-    append(to, text, strlen(text));
-}
-
 /* The text up to the next \(, as a jq string, in which escapes are as they are. Returns what is
  * behind it. */
 static const char *add_plain(struct text *program, const char *text) {
-    append_text(program, "[\"");
+    text_add_string(program, "[\"");
     while (*text != '\0' && strncmp(text, "\\(", 2) != 0) {
         size_t size = *text == '\\' && text[1] != '\0' ? 2 : 1;
-        append(program, *text == '"' ? "\\\"" : text, *text == '"' ? 2 : size);
+        text_add(program, *text == '"' ? "\\\"" : text, *text == '"' ? 2 : size);
         text += size;
     }
-    append_text(program, "\"],");
+    text_add_string(program, "\"],");
     return text;
 }
 
@@ -74,8 +59,8 @@ static const char *add_plain(struct text *program, const char *text) {
  * told from one. NULL where a \( is not closed. */
 static char *pieces_program(const char *text) {
     struct text program = {0};
-    append_text(&program, template_prelude);
-    append_text(&program, "[");
+    text_add_string(&program, template_prelude);
+    text_add_string(&program, "[");
     while (*text != '\0') {
         if (strncmp(text, "\\(", 2) != 0) {
             text = add_plain(&program, text);
@@ -87,13 +72,13 @@ static char *pieces_program(const char *text) {
             return NULL;
         }
         char *strict = template_strict(from, (size_t)(end - 1 - from));
-        append_text(&program, "[");
-        append_text(&program, strict);
-        append_text(&program, "\n],");
+        text_add_string(&program, "[");
+        text_add_string(&program, strict);
+        text_add_string(&program, "\n],");
         free(strict);
         text = end;
     }
-    append_text(&program, "[\"\"]]");
+    text_add_string(&program, "[\"\"]]");
     return program.text;
 }
 

@@ -1,6 +1,7 @@
 #include "template_strict.h"
 
 #include "error.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -48,23 +49,11 @@ const char *template_expression_end(const char *text) {
 /* The rewriting of one expression. */
 struct rewriting {
     const char *at, *end;
-    char *text;
-    size_t size;
+    struct text to;
 };
 
-static void put(struct rewriting *to, const char *text, size_t size) {
-    to->text = must_grow(to->text, to->size + size + 1);
-    memcpy(to->text + to->size, text, size);
-    to->size += size;
-    to->text[to->size] = '\0';
-}
-
-static void put_text(struct rewriting *to, const char *text) {
-    put(to, text, strlen(text));
-}
-
 static void copy(struct rewriting *work, size_t size) {
-    put(work, work->at, size);
+    text_add(&work->to, work->at, size);
     work->at += size;
 }
 
@@ -121,18 +110,18 @@ static void copy_string(struct rewriting *work, bool lenient) {
 
 /* Makes what was written from `start` on, and read from `from` on, an error where it is null. */
 static void make_strict(struct rewriting *work, size_t start, const char *from) {
-    struct rewriting strict = {0};
-    put_text(&strict, "(");
-    put(&strict, work->text + start, work->size - start);
-    put_text(&strict, "|__there(\"");
+    struct text strict = {0};
+    text_add_string(&strict, "(");
+    text_add(&strict, work->to.text + start, work->to.size - start);
+    text_add_string(&strict, "|__there(\"");
     for (const char *c = from; c < work->at; c++) {
         if (*c == '"' || *c == '\\')
-            put_text(&strict, "\\");
-        put(&strict, strchr("\t\r\n", *c) != NULL ? " " : c, 1);
+            text_add_string(&strict, "\\");
+        text_add(&strict, strchr("\t\r\n", *c) != NULL ? " " : c, 1);
     }
-    put_text(&strict, "\"))");
-    work->size = start;
-    put(work, strict.text, strict.size);
+    text_add_string(&strict, "\"))");
+    work->to.size = start;
+    text_add(&work->to, strict.text, strict.size);
     free(strict.text);
 }
 
@@ -197,7 +186,7 @@ static bool copy_keyword(struct rewriting *work, size_t size, bool *condition) {
 
 /* The key of an object's member; {a} and {"a"} stand for the member of that name. */
 static void copy_member(struct rewriting *work, bool lenient) {
-    size_t start = work->size;
+    size_t start = work->to.size;
     const char *from = work->at;
     if (*work->at == '"')
         copy_string(work, lenient);
@@ -206,12 +195,12 @@ static void copy_member(struct rewriting *work, bool lenient) {
     char next = next_character(work);
     if (next != ',' && next != '}')
         return;
-    char *name = must_format("%.*s", (int)(work->size - start), work->text + start);
+    char *name = must_format("%.*s", (int)(work->to.size - start), work->to.text + start);
     char *member = must_format("%s:(.%s", name, name);
-    work->size = start;
-    put_text(work, member);
+    work->to.size = start;
+    text_add_string(&work->to, member);
     make_strict(work, start + strlen(name) + 1, from);
-    put_text(work, ")");
+    text_add_string(&work->to, ")");
     free(name);
     free(member);
 }
@@ -229,16 +218,16 @@ static void copy_parentheses(struct rewriting *work, bool lenient) {
     const char *behind = template_expression_end(work->at + 1);
     bool gives_way = behind != NULL && has_alternative(behind, work->end);
     if (gives_way)
-        put_text(work, "(try ");
+        text_add_string(&work->to, "(try ");
     copy(work, 1);
     rewrite(work, ')', lenient);
     if (gives_way)
-        put_text(work, " catch null)");
+        text_add_string(&work->to, " catch null)");
 }
 
 /* A term with what follows it. */
 static void copy_term(struct rewriting *work, bool lenient) {
-    size_t start = work->size;
+    size_t start = work->to.size;
     const char *from = work->at;
     bool path = false;
     char c = *work->at;
@@ -317,7 +306,7 @@ static void rewrite(struct rewriting *work, char closing, bool lenient) {
 
 char *template_strict(const char *expression, size_t size) {
     struct rewriting work = {.at = expression, .end = expression + size};
-    put_text(&work, "");
+    text_add_string(&work.to, "");
     rewrite(&work, '\0', false);
-    return work.text;
+    return work.to.text;
 }
