@@ -18,7 +18,8 @@
 static struct {
     bool null_input, verbose;
     const char *user, *login_hint, *login_hint_token_file, *id_token_hint_file;
-    const char *notify, *reuse, *message, *scope, *audience, *details, *acr_values, *user_code_file;
+    const char *notify, *reuse, *message, *text, *scope, *audience, *details, *acr_values,
+        *user_code_file;
     bool any_message, is_signed, ask_again;
     long expiry;
     struct option_list tools, resources, parameters;
@@ -39,6 +40,7 @@ static const struct option_spec options[] = {
      "who, as an ID token of his"},
     {'m', "message", "TEXT", OPTION_TEXT, &given.message,
      "what he is asked; \\(.x) is the argument x"},
+    {0, "text", "TEXT", OPTION_TEXT, &given.text, "what he is asked, as it is: no template"},
     {0, "any-message", NULL, OPTION_FLAG, &given.any_message,
      "send a message that the provider is known not to take"},
     {'s', "scope", "SCOPE", OPTION_TEXT, &given.scope, "scopes, separated by spaces (openid)"},
@@ -257,6 +259,8 @@ static bool make_question(const struct job *job, jv call, jv *message, jv *detai
     bool good = jv_get_kind(arguments) == JV_KIND_OBJECT;
     if (!good)
         fail(error, STATUS_INPUT, "its arguments are not an object");
+    else if (given.text != NULL)
+        *message = jv_string(given.text);
     else if (job->message != NULL)
         good = template_run(job->message, arguments, message, error);
     else
@@ -442,9 +446,12 @@ static jv authorize(void *context, jv document, int *status) {
  * only argument, so that the approval of one question is not that of another. */
 static jv new_document(const struct job *job) {
     struct error ignored;
-    jv nothing = jv_object(), message, arguments = jv_object();
-    if (template_run(job->message, nothing, &message, &ignored))
-        arguments = json_set(arguments, "message", message);
+    jv nothing = jv_object(), message = jv_invalid(), arguments = jv_object();
+    if (given.text != NULL)
+        message = jv_string(given.text);
+    else
+        template_run(job->message, nothing, &message, &ignored);
+    arguments = json_set(arguments, "message", message);
     char *noise = random_name(12), *id = must_format("call_%s", noise);
     jv call = json_set(json_set_string(jv_object(), "id", id), "arguments", arguments);
     jv_free(nothing);
@@ -459,8 +466,10 @@ int main(int argc, char **argv) {
     int status, first = options_parse(&command, argc, argv);
     if (first < argc)
         usage_error("unknown operand '%s'", argv[first]);
-    if (given.null_input && given.message == NULL)
-        usage_error("-n needs -m, which says what the user is asked");
+    if (given.null_input && given.message == NULL && given.text == NULL)
+        usage_error("-n needs -m or --text, which says what the user is asked");
+    if (given.message != NULL && given.text != NULL)
+        usage_error("only one of -m and --text says what the user is asked");
     if (given.reuse != NULL && strcmp(given.reuse, "call") != 0 &&
         strcmp(given.reuse, "document") != 0 && strcmp(given.reuse, "agent") != 0)
         usage_error("--reuse: call, document or agent");

@@ -5,4 +5,4 @@
 #
 # The user is asked when the target is made, and the target is not made without a yes.
 approve-%:
-	@ciba-authorize -n -m 'Make $* in $(notdir $(CURDIR))' | ciba-poll -q
+	@ciba-authorize -n --text 'Make $* in $(notdir $(CURDIR))' | ciba-poll -q

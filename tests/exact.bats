@@ -222,3 +222,13 @@ END
   done
   attacks
 }
+
+@test "--text is no template: a file's name is no program" {
+  sandbox --approve never
+  MY_SECRET=hunter2 ciba-authorize -n --any-message --text 'up to \(env.MY_SECRET).sql' > asked
+  jq -e '.calls[0] | .authorization.binding_message == "up to \\(env.MY_SECRET).sql" and .arguments.message == .authorization.binding_message' asked
+  run ciba-authorize -n -m a --text b
+  [ "$status" -eq 64 ]
+  run ciba-authorize -n
+  [ "$status" -eq 64 ]
+}
