@@ -235,3 +235,23 @@ openssl_server() {
     [[ $stderr == *"control character"* ]]
   done
 }
+
+@test "TLS: an https issuer's endpoints are https, and what TLS keeps secret is written nowhere" {
+  authority
+  certificate good
+  sandbox --approve yes --delay 0 --cert good.pem --key good.key
+  export SSL_CERT_FILE=$PWD/ca.pem SSLKEYLOGFILE=$PWD/keys
+  ciba-authorize --no-sandbox -n -m Hello > asked
+  [ ! -e keys ]
+  curl -ks "${CIBA_ISSUER}.well-known/openid-configuration" |
+    jq '.token_endpoint = "http://127.0.0.1:9/x" | .backchannel_authentication_endpoint = .token_endpoint' > metadata
+  jq -n --slurpfile m metadata '[{path:"/.well-known/openid-configuration",times:9,body:$m[0]}]' |
+    curl -ksf -H 'Content-Type: application/json' --data-binary @- "${CIBA_ISSUER}faults" > told
+  for command in 'ciba-authorize -n -m Hello' 'ciba-poll'; do
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $command < asked
+    echo "$command: $status $stderr"
+    [ "$status" -eq 78 ]
+    [[ $stderr == *"is not https"* ]]
+  done
+}
