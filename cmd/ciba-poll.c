@@ -12,6 +12,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
@@ -149,7 +150,11 @@ static void leave(struct job *job) {
     enum { MOST_MS = 800 };
     job->status = status_worse(job->status, job->reading ? STATUS_NOT_YET : STATUS_DONE);
     poller_give_up(job->poller, job->writable ? MOST_MS / 1000.0 : 0);
-    while (job->writable && job->reading && can_read(STDIN_FILENO))
+    struct stat facts;
+    bool ends = fstat(STDIN_FILENO, &facts) == 0 && S_ISREG(facts.st_mode);
+    double end = clock_elapsed() + MOST_MS / 1000.0; /* who writes to a pipe may never stop */
+    while (job->writable && job->reading && can_read(STDIN_FILENO) && !was_signalled() &&
+           (ends || clock_elapsed() < end))
         read_documents(job, true);
     if (job->reading && job->writable)
         complain("stdin", "it was not read to its end");

@@ -163,10 +163,10 @@ bool client_fetch_keys(struct client *client, bool again, struct error *error) {
         return true;
     const char *url = client_endpoint(client, "jwks_uri", error);
     jv jwks;
-    if (have)
-        client->jwks_fetched_again_at = now;
     if (url == NULL || !fetch_json(client, url, &jwks, error))
         return false;
+    if (have)
+        client->jwks_fetched_again_at = now;
     jv_free(client->jwks);
     client->jwks = jwks;
     return true;

@@ -1,5 +1,6 @@
 #include "id_token.h"
 
+#include "clock.h"
 #include "json.h"
 #include "jwt.h"
 
@@ -88,13 +89,24 @@ static bool type_fits(const struct jws *token, struct error *error) {
                 type != NULL ? type : "none");
 }
 
+/* A token is given once: keys that cannot be had for a moment must not cost it. */
+static bool fetch_new_keys(struct client *client, struct error *error) {
+    enum { TRIES = 3 };
+    bool good = client_fetch_keys(client, true, error);
+    for (int i = 1; !good && error->status == STATUS_UNAVAILABLE && i < TRIES; i++) {
+        clock_sleep(1);
+        good = client_fetch_keys(client, true, error);
+    }
+    return good;
+}
+
 /* By the issuer's keys, fetched again if none of those at hand fits. */
 static bool signature_holds(struct client *client, const struct jws *token, struct error *error) {
     bool good = client_fetch_keys(client, false, error);
     enum jws_verdict verdict = good ? jws_verify(token, client->jwks, error) : JWS_INVALID;
     /* Without a kid a new key cannot be told from a wrong one. */
     if (verdict == JWS_NO_KEY || (verdict == JWS_INVALID && !json_names(token->header, "kid"))) {
-        good = client_fetch_keys(client, true, error);
+        good = fetch_new_keys(client, error);
         verdict = good ? jws_verify(token, client->jwks, error) : JWS_INVALID;
     }
     return verdict == JWS_VALID;

@@ -10,6 +10,7 @@
 #include "spool.h"
 #include "waiting.h"
 
+#include <math.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 enum {
     LONGEST_BACKOFF = 60,      /* seconds between tries while the server is in trouble */
     ASK_FOR_KEYS_SECONDS = 10, /* between tries to have the issuer's keys for decided calls */
+    LAST_LOOKS = 10,           /* for an answer, when time is up */
     SAFETY_POLL = 60           /* seconds between polls of a call whose notification has not come */
 };
 
@@ -78,6 +80,17 @@ static int refuse(jv call, int status, const char *why) {
     return status;
 }
 
+/* To a gate, of a call that has its result: what was decided on it, and that it was not refused. */
+static int done_status(jv call) {
+    jv before = json_delete(jv_copy(call), "result"), result = json_get(call, "result");
+    int status = call_exit_status(before);
+    if (status == STATUS_DONE && json_has(result, "error"))
+        status = refuse(call, STATUS_INPUT, "its result is an error");
+    jv_free(before);
+    jv_free(result);
+    return status;
+}
+
 /* What a call stands for: to a gate, one that nobody was asked about is not approved, and one that
  * no executor would take, unless that was said before (`complained`). */
 static int call_status(const struct poller *poller, jv call, bool complained) {
@@ -93,6 +106,8 @@ static int call_status(const struct poller *poller, jv call, bool complained) {
         return refuse(call, STATUS_INPUT, "its result is no JSON object");
     if (call_state(call) == CALL_NEW && !json_has(call, "authorization"))
         return refuse(call, STATUS_INPUT, "nobody was asked; run ciba-authorize first");
+    if (call_state(call) == CALL_DONE)
+        return done_status(call);
     /* Its token may have expired while another call was waited for. */
     if (call_state(call) == CALL_APPROVED && !complained &&
         !approval_holds(poller->settings.record, call, poller->client->dpop_key != NULL, &error))
@@ -578,15 +593,24 @@ void poller_give_up(struct poller *poller, double seconds) {
     struct http_answer answer;
     void *owner;
     double end = clock_elapsed() + seconds;
-    while (poller->heap.count > 0)
-        leave(poller, (struct wait *)heap_pop(&poller->heap));
+    int empty = 0;
     poller->leaving = true;
-    while (poller->under_way > 0 && clock_elapsed() < end)
-        if (http_wait(poller->client->http, NULL, 0, end - clock_elapsed(), &owner, &answer)) {
+    http_end_calls_at(poller->client->http, -1, end + 1);
+    /* Putting a document out can take as long as its reader likes: what has come meanwhile is
+     * taken. */
+    while (poller->under_way > 0 && empty < LAST_LOOKS) {
+        double left = fmax(end - clock_elapsed(), 0);
+        if (http_wait(poller->client->http, NULL, 0, left, &owner, &answer)) {
             poller->under_way--;
             take_answer(poller, owner, &answer);
             http_answer_free(&answer);
+            empty = 0;
+        } else {
+            empty += left <= 0;
         }
+    }
+    while (poller->heap.count > 0)
+        leave(poller, (struct wait *)heap_pop(&poller->heap));
     while ((owner = http_abandon(poller->client->http)) != NULL)
         leave(poller, owner);
     poller->under_way = 0;

@@ -12,7 +12,7 @@
 struct template {
     char *text;     /* a text of plain paths, done without jq; else NULL */
     jq_state *jq;   /* else the program */
-    char *source;   /* of a text: the template, for messages */
+    char *source;   /* what jq was given, as the operator wrote it */
     bool is_pieces; /* a text: the program gives its pieces, and the values that must be there */
     struct error *error; /* where the message of jq goes while it runs */
 };
@@ -87,6 +87,9 @@ static void keep_message(void *data, jv message) {
     jv text = jq_format_error(message);
     if (jv_get_kind(text) == JV_KIND_STRING) {
         char *copy = must_copy(jv_string_value(text));
+        char *program = strstr(copy, " at <top-level>"); /* which is not as the operator wrote it */
+        if (program != NULL)
+            *program = '\0';
         for (char *c = copy; *c != '\0'; c++)
             *c = (char)(*c == '\n' ? ' ' : *c);
         /* The first message is the cause; "1 compile error" follows it. */
@@ -139,7 +142,10 @@ struct template *template_filter(const char *program, struct error *error) {
     char *strict = template_strict(program, strlen(program));
     char *whole = must_format("%s%s", template_prelude, strict);
     free(strict);
-    return compile(whole, error);
+    struct template *template = compile(whole, error);
+    if (template != NULL)
+        template->source = must_copy(program);
+    return template;
 }
 
 void template_free(struct template *template) {
@@ -214,7 +220,7 @@ static bool run_jq(struct template *template, jv input, jv *value, struct error 
         return false;
     }
     jv second = jq_next(template->jq);
-    bool more = jv_is_valid(second);
+    bool more = jv_is_valid(second) || jv_invalid_has_msg(jv_copy(second));
     jv_free(second);
     if (more) {
         jv_free(first);
@@ -264,16 +270,30 @@ static bool join_pieces(const struct template *template, jv pieces, jv *value,
     return good;
 }
 
+/* Whether what was made has a null that neither the input nor the operator has written: however jq
+ * came to it, it stands for a value that is not there. */
+static bool has_hole(const struct template *template, jv input, jv made) {
+    char *given = json_text(input), *text = json_text(made);
+    bool hole = strstr(text, "null") != NULL && strstr(given, "null") == NULL &&
+                strstr(template->source, "null") == NULL;
+    free(given);
+    free(text);
+    return hole;
+}
+
 bool template_run(struct template *template, jv input, jv *value, struct error *error) {
     *value = jv_invalid();
     template->error = error;
     if (template->text != NULL)
         return run_paths(template->text, input, value, error);
-    if (!run_jq(template, input, value, error))
+    jv made;
+    if (!run_jq(template, input, &made, error) ||
+        (template->is_pieces && !join_pieces(template, made, &made, error)))
         return false;
-    if (!template->is_pieces)
-        return true;
-    jv made = *value;
-    *value = jv_invalid();
-    return join_pieces(template, made, value, error);
+    if (has_hole(template, input, made)) {
+        jv_free(made);
+        return bad_piece(template, "no value", error);
+    }
+    *value = made;
+    return true;
 }

@@ -161,26 +161,49 @@ static void copy_until(struct rewriting *work, const char *ends) {
     }
 }
 
-/* A keyword at the scan's place, which has this size. False if it is none. */
-static bool copy_keyword(struct rewriting *work, size_t size, bool *condition) {
+static void copy_comment(struct rewriting *work) {
+    while (more(work) && *work->at != '\n')
+        copy(work, 1);
+}
+
+/* $name, behind a keyword that does not look at its value. */
+static void copy_variable(struct rewriting *work) {
+    copy_space(work);
+    if (more(work) && *work->at == '$')
+        copy(work, 1);
+    copy(work, name_size(work->at));
+}
+
+static bool is(const char *word, size_t size, const char *text) {
+    return strlen(text) == size && memcmp(word, text, size) == 0;
+}
+
+/* A keyword at the scan's place, which has this size, with what it names. False if it is none. */
+static bool copy_keyword(struct rewriting *work, size_t size, bool *condition, bool lenient) {
     static const char *const words[] = {
         "if",     "then", "elif", "else",  "end",     "and",   "or",     "not",     "try", "catch",
         "reduce", "as",   "def",  "label", "foreach", "break", "import", "include", NULL};
-    static const char *const conditions[] = {"if", "elif", NULL}, *const ends[] = {"then", NULL};
-    static const char *const names[] = {"def", "label", "break", NULL}, *const patterns[] = {"as",
-                                                                                             NULL};
     const char *word = work->at;
     if (!is_word(word, size, words))
         return false;
     copy(work, size);
-    if (is_word(word, size, conditions))
+    if (is(word, size, "if") || is(word, size, "elif")) {
         *condition = true;
-    else if (is_word(word, size, ends))
+    } else if (is(word, size, "then")) {
         *condition = false;
-    else if (is_word(word, size, patterns))
+    } else if (is(word, size, "as")) {
         copy_until(work, "|(");
-    else if (is_word(word, size, names))
-        copy_until(work, *word == 'd' ? ":" : "|;)");
+        if (more(work) && *work->at == '(') { /* of reduce and foreach: no term by itself */
+            copy(work, 1);
+            rewrite(work, ')', lenient);
+        }
+    } else if (is(word, size, "def")) {
+        copy_until(work, ":");
+    } else if (is(word, size, "label") || is(word, size, "break")) {
+        copy_variable(work);
+    } else if (is(word, size, "end")) {
+        copy_suffixes(work, lenient);
+    }
     return true;
 }
 
@@ -203,6 +226,34 @@ static void copy_member(struct rewriting *work, bool lenient) {
     text_add_string(&work->to, ")");
     free(name);
     free(member);
+}
+
+/* {$x}, the member x with the value of $x. */
+static void copy_variable_member(struct rewriting *work, bool lenient) {
+    const char *name = work->at + 1;
+    size_t size = name_size(name);
+    work->at = name + size;
+    char next = next_character(work);
+    bool whole = !lenient && size > 0 && (next == ',' || next == '}') && !is(name, size, "__loc__");
+    char *member = whole ? must_format("%.*s:($%.*s|__there(\"$%.*s\"))", (int)size, name,
+                                       (int)size, name, (int)size, name)
+                         : must_format("$%.*s", (int)size, name);
+    text_add_string(&work->to, member);
+    free(member);
+}
+
+/* Whether what comes next looks at the term whether it is there or not: `//`, an assignment, or a
+ * comparison. */
+static bool is_looked_at(const char *at, const char *end) {
+    static const char *const operators[] = {
+        "//", "==", "!=", "=", "|=", "+=", "-=", "*=", "/=", "%="};
+    while (at < end && strchr(" \t\r\n", *at) != NULL)
+        at++;
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        if ((size_t)(end - at) >= strlen(operators[i]) &&
+            memcmp(at, operators[i], strlen(operators[i])) == 0)
+            return true;
+    return false;
 }
 
 /* Whether `//` is what comes next. */
@@ -252,17 +303,23 @@ static void copy_term(struct rewriting *work, bool lenient) {
         copy(work, 1);
         copy(work, name_size(work->at));
     } else if (is_name_start(c)) {
-        path = strncmp(work->at, "getpath(", strlen("getpath(")) == 0;
-        copy(work, name_size(work->at));
-        if (more(work) && *work->at == '(') {
+        /* Functions that are about whether something is there, or that take paths, not values. */
+        static const char *const about[] = {"select", "del",      "path", "paths",
+                                            "pick",   "delpaths", NULL};
+        const char *name = work->at;
+        size_t size = name_size(name);
+        path = is(name, size, "getpath");
+        copy(work, size);
+        if (next_character(work) == '(') {
+            copy_space(work);
             copy(work, 1);
-            rewrite(work, ')', lenient);
+            rewrite(work, ')', lenient || is_word(name, size, about));
         }
     } else {
         copy(work, c == '.' && work->at + 1 < work->end && work->at[1] == '.' ? 2 : 1);
     }
     path = copy_suffixes(work, lenient) || path;
-    if (path && !lenient && !has_alternative(work->at, work->end))
+    if (path && !lenient && !is_looked_at(work->at, work->end))
         make_strict(work, start, from);
 }
 
@@ -282,9 +339,9 @@ static void rewrite(struct rewriting *work, char closing, bool lenient) {
             copy_member(work, lenient || condition);
             member = false;
         } else if (member && c == '$') {
-            copy_until(work, ",}:");
+            copy_variable_member(work, lenient || condition);
             member = false;
-        } else if (size > 0 && copy_keyword(work, size, &condition)) {
+        } else if (size > 0 && copy_keyword(work, size, &condition, lenient || condition)) {
             continue;
         } else if (isdigit((unsigned char)c) ||
                    (c == '.' && work->at + 1 < work->end && isdigit((unsigned char)work->at[1]))) {
@@ -293,7 +350,7 @@ static void rewrite(struct rewriting *work, char closing, bool lenient) {
             copy(work, 1);
             copy(work, name_size(work->at));
         } else if (c == '#') {
-            copy_until(work, "\n");
+            copy_comment(work);
         } else if (size > 0 || strchr(".\"([{$", c) != NULL) {
             copy_term(work, lenient || condition);
             member = false;

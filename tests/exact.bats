@@ -100,15 +100,26 @@ a\u20acb \(.qty)
 \(if .ticker then .qty|tostring else "x" end)
 \(def f: .qty|tostring; f)
 \(reduce .items[] as $i (0; . + $i.amount))
+\(getpath (["qty"])|tostring)
+\(. as {$ticker,$qty} | {$ticker,$qty})
+\(label $f | if .nothing then break $f else .qty|tostring end)
 END
+  # however jq comes to a null that nobody wrote
+  run ciba-authorize --any-message -m '\("Sum \([.list[2:][].p]|add)")' < <(call '{"list":[1]}')
+  [ "$status" -eq 65 ]
   # the same for details
   while IFS= read -r details; do
     run --separate-stderr ciba-authorize -m Buy -d "$details" < <(call '{"ticker":"GOOGL","items":[{"a":1},{}]}')
     echo "$details: $status $stderr"
     attack
     [ "$status" -eq 65 ]
-    [[ $stderr == *"no value for"* ]]
+    [[ $stderr == *"no value for"* || $stderr == *"more than one value"* ]]
   done <<'END'
+.items[]|{type:"a",a}
+. as {$ticker,$qty} | [{type:"order",$ticker,$qty}]
+[{type:"order",qty:([.items[5:][].a]|add)}]
+[{type:"order",qty:(.items[5:]|first)}]
+label $f | if .x then break $f else {type:"order",qty:.qty} end
 {type:"order",ticker,qty}
 {type:"order",qty:.qty}
 [.items[]|{type:"a",a}]
@@ -140,6 +151,13 @@ Buy \(.limit // "any")~Buy any
 \(. as {ticker: $t, qty: $q} | "\($q) \($t)")~3 GOOGL
 \(def twice: . * 2; .qty | twice)~6
 \(.ticker[0:2])\(.l[-1].n)~GO2
+\(.kind = "stock" | .kind)~stock
+\(.qty |= . + 1 | .qty)~4
+\(del(.note) | length)~4
+\({a:1,b:null} | with_entries(select(.value != null)) | keys | join(","))~a
+\(reduce .l[] as $x (0; . + $x.n) // 0)~3
+\(.limit == 3)~false
+\([.l[] | select(.n != 1).n] | join(","))~2
 \({ticker,"qty":.qty})~{"qty":3,"ticker":"GOOGL"}
 \((.l|first).n)~1
 \(.l | first(.[]) | .n)~1

@@ -281,3 +281,23 @@ END
   [ "$status" -eq 1 ]
   [[ $stderr == *"has expired"* ]]
 }
+
+# Each row: a call with a result beside an approved one.
+@test "the gate stays shut over a call that was refused or failed, also when it has its result" {
+  sandbox --approve yes --delay 0
+  an_approved_call > approved
+  while read -r call; do
+    jq -c --argjson call "$call" '.calls += [$call]' approved > both
+    attack
+    run --separate-stderr ciba-poll -q < both
+    echo "$call: $status $stderr"
+    [ "$status" -ne 0 ]
+  done <<'END'
+{"id":"b","name":"x","arguments":{},"authorization":{"status":"failed","auth_req_id":"q","error":"insufficient_scope"},"result":{"error":"failed"}}
+{"id":"b","name":"x","arguments":{},"authorization":{"status":"approved"},"result":{"error":"refused"}}
+{"id":"b","name":"x","arguments":{},"authorization":{"status":"denied"},"result":{"error":"denied"}}
+{"id":"b","name":"x","arguments":{},"result":false}
+END
+  attacks
+  jq -c '.calls += [{"id":"b","name":"x","arguments":{},"result":{"status":0}}]' approved | ciba-poll -q
+}

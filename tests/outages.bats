@@ -152,3 +152,9 @@ END
     {path:\"/oauth/token\",body:{access_token:\"x\",token_type:\"Bearer\",id_token:\$id}}]" | spoil
   ciba-poll < asked | jq -e '.calls[0].authorization.status == "approved"'
 }
+
+@test "--timeout ends a poll whose input never does" {
+  nowhere
+  run timeout 30 bash -c "yes '{\"calls\":[]}' | ciba-poll --timeout 0.5 > /dev/null"
+  [ "$status" -ne 124 ]
+}
