@@ -286,7 +286,7 @@ bool template_run(struct template *template, jv input, jv *value, struct error *
     template->error = error;
     if (template->text != NULL)
         return run_paths(template->text, input, value, error);
-    jv made;
+    jv made = jv_invalid();
     if (!run_jq(template, input, &made, error) ||
         (template->is_pieces && !join_pieces(template, made, &made, error)))
         return false;
