@@ -246,8 +246,7 @@ static-%: deps-static
 # Run by the kernel, which knows i386, or by qemu; the sandbox is the ordinary one.
 EMULATOR_arm64 = qemu-aarch64-static
 EMULATOR_s390x = qemu-s390x-static
-EMULATED_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/jwt-verify.bats tests/journal.bats tests/tool-run.bats \
-	tests/exact.bats
+EMULATED_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/jwt-verify.bats tests/journal.bats tests/tool-run.bats
 test-static-%: static-%
 	@$(if $(EMULATOR_$*),$(call apt_install,qemu-user-static))
 	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)
