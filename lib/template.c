@@ -10,10 +10,10 @@
 #include <string.h>
 
 struct template {
-    char *text;     /* a text of plain paths, done without jq; else NULL */
-    jq_state *jq;   /* else the program */
-    char *source;   /* what jq was given, as the operator wrote it */
-    bool is_pieces; /* a text: the program gives its pieces, and the values that must be there */
+    char *text;          /* a text of plain paths, done without jq; else NULL */
+    jq_state *jq;        /* else the program */
+    char *source;        /* what jq was given, as the operator wrote it */
+    bool is_pieces;      /* a text: the program gives its pieces */
     struct error *error; /* where the message of jq goes while it runs */
 };
 
@@ -230,8 +230,8 @@ static bool run_jq(struct template *template, jv input, jv *value, struct error 
     return true;
 }
 
-static bool bad_piece(const struct template *template, const char *what, struct error *error) {
-    return fail(error, STATUS_INPUT, "the arguments have %s for the template %.200s", what,
+static bool no_value_for_template(const struct template *template, struct error *error) {
+    return fail(error, STATUS_INPUT, "the arguments have no value for the template %.200s",
                 template->source);
 }
 
@@ -239,14 +239,14 @@ static bool bad_piece(const struct template *template, const char *what, struct 
 static bool append_piece(const struct template *template, jv piece, jv *text, struct error *error) {
     int count = jv_array_length(jv_copy(piece));
     if (count != 1)
-        return count == 0 ? bad_piece(template, "no value", error)
+        return count == 0 ? no_value_for_template(template, error)
                           : fail(error, STATUS_INPUT, "jq gives more than one value");
     jv value = jv_array_get(jv_copy(piece), 0);
     bool there = jv_get_kind(value) != JV_KIND_NULL;
     jv shown = there ? json_shown(value, error) : jv_invalid();
     jv_free(value);
     if (!there)
-        return bad_piece(template, "no value", error);
+        return no_value_for_template(template, error);
     if (!jv_is_valid(shown))
         return false;
     *text = jv_string_concat(*text, shown);
@@ -292,7 +292,7 @@ bool template_run(struct template *template, jv input, jv *value, struct error *
         return false;
     if (has_hole(template, input, made)) {
         jv_free(made);
-        return bad_piece(template, "no value", error);
+        return no_value_for_template(template, error);
     }
     *value = made;
     return true;
