@@ -1,108 +1,122 @@
 /* ciba-notify: the client's notification endpoint, as a CGI program or behind inetd. */
-#include "config.h"
-#include "confine.h"
-#include "digest.h"
-#include "documents.h"
-#include "notification.h"
-#include "options.h"
-#include "spool.h"
+#include "ciba/notification_request.h"
+#include "ciba/notification_spool.h"
+#include "cli/options.h"
+#include "cli/run.h"
+#include "document/reader.h"
+#include "http/server_reply.h"
+#include "jose/digest.h"
+#include "system/confine.h"
+#include "system/durable_file.h"
+#include "system/settings.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static struct {
     bool inetd;
-    const char *spool, *env_file;
+    const char *notification_dir, *env_file;
     struct confinement needs;
-} given;
+} options;
 
-static const struct option_spec options[] = {
-    {0, "spool", "DIR", OPTION_TEXT, &given.spool, "where ciba-poll waits (CIBA_SPOOL)"},
-    {0, "inetd", NULL, OPTION_FLAG, &given.inetd, "stdin and stdout are an HTTP connection"},
-    {'e', "env-file", "FILE", OPTION_TEXT, &given.env_file, "read settings from FILE too"},
-    CONFINE_OPTION(given.needs),
+static const struct option_spec option_table[] = {
+    {0, "notification-dir", "DIR", OPTION_TEXT, &options.notification_dir,
+     "the spool directory (CIBA_NOTIFICATION_DIR)"},
+    {0, "inetd", NULL, OPTION_FLAG, &options.inetd, "stdin and stdout are an HTTP connection"},
+    {'e', "env-file", "FILE", OPTION_TEXT, &options.env_file, "read settings from FILE too"},
+    CONFINE_OPTIONS(options.needs),
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
-static const struct command command = {"ciba-notify", "[--spool DIR] [--inetd]",
-                                       "Takes a CIBA provider's notification.", options, false};
+static const struct command command = {"ciba-notify", "[--notification-dir DIR] [--inetd]",
+                                       "Takes a CIBA provider's notification.", option_table,
+                                       false};
 
-/* Answers, and returns the exit status that goes with it. */
-static int answer(int status, const char *reason) {
+/* Answers, and returns the matching exit status. */
+static int answer(int status) {
     struct error error;
-    const char *more = status == 401 ? "WWW-Authenticate: Bearer\r\n" : "";
-    char *text = given.inetd ? must_format("HTTP/1.1 %d %s\r\n%sContent-Length: 0\r\n"
-                                           "Connection: close\r\n\r\n",
-                                           status, reason, more)
-                             : must_format("Status: %d %s\r\n%s\r\n", status, reason, more);
-    bool good = output_write(text, strlen(text), &error);
-    free(text);
-    return !good           ? error.status
-           : status == 204 ? STATUS_DONE
-           : status < 500  ? STATUS_INPUT
-                           : STATUS_IO;
+    char *head = server_reply_head(status, "", 0, options.inetd);
+    bool good = output_write(head, strlen(head), &error);
+    free(head);
+    return good ? server_reply_exit_status(status) : error.status;
 }
 
-/* CIBA Core §10.2: the token that was sent with the request. Its digest is what is looked up, so
- * that the time it takes tells nothing of the token. The caller frees; NULL if it is not expected.
- */
-static char *token_digest(const struct notification *n, const char *spool) {
-    if (n->authorization == NULL || strncasecmp(n->authorization, "Bearer ", 7) != 0)
+/* CIBA Core §10.2: the token sent with the request. It is looked up by its digest, so that timing
+ * reveals nothing about the token. The caller frees; NULL if it is not expected. */
+static char *token_digest(const struct server_request *request, const char *spool) {
+    const char *token = server_request_bearer(request);
+    if (token == NULL)
         return NULL;
-    const char *token = n->authorization + 7 + strspn(n->authorization + 7, " ");
     char *digest = digest_of(token, strlen(token));
-    if (spool_is_expected(spool, digest))
+    if (notification_spool_is_expected(spool, digest))
         return digest;
     free(digest);
     return NULL;
 }
 
-static int take(const struct notification *n, const char *spool) {
+/* Stores the notification and returns the HTTP status. §10.2 names none for a token that belongs to
+ * another request: the token is right, the message is not. */
+static int take(const struct server_request *request, const char *spool) {
+    static const int statuses[] = {[SPOOL_TAKEN] = 204,
+                                   [SPOOL_NOT_EXPECTED] = 401,
+                                   [SPOOL_OTHER_REQUEST] = 400,
+                                   [SPOOL_FULL] = 503,
+                                   [SPOOL_FAILED] = 500};
     struct error error;
-    if (n->method == NULL || strcmp(n->method, "POST") != 0)
-        return answer(405, "Method Not Allowed");
-    char *digest = token_digest(n, spool);
+    if (request->method == NULL || strcmp(request->method, "POST") != 0)
+        return 405;
+    char *digest = token_digest(request, spool), *auth_req_id = NULL;
     if (digest == NULL)
-        return answer(401, "Unauthorized");
-    if (!notification_is_json(n)) {
-        free(digest);
-        return answer(400, "Bad Request");
-    }
-    bool good = spool_put(spool, digest, n->body, n->size, &error);
+        return 401;
+    int status = 400;
+    if ((auth_req_id = notification_request(request)) != NULL)
+        status = statuses[notification_spool_put(spool, digest, auth_req_id, request->body,
+                                                 request->size, &error)];
+    if (status == 500)
+        report(NULL, "%s", error.text);
+    free(auth_req_id);
     free(digest);
-    if (good)
-        return answer(204, "No Content");
-    complain(NULL, "%s", error.text);
-    return answer(500, "Internal Server Error");
+    return status;
+}
+
+struct job {
+    const char *notification_dir;
+    bool answered;
+};
+
+static bool configure(void *context, struct error *error) {
+    struct job *job = context;
+    if (!settings_load(options.env_file, error))
+        return false;
+    job->notification_dir = settings_get(options.notification_dir, "CIBA_NOTIFICATION_DIR", NULL);
+    if (job->notification_dir == NULL)
+        return fail(error, STATUS_CONFIG,
+                    "no spool: set CIBA_NOTIFICATION_DIR, or --notification-dir");
+    options.needs.times = true;
+    confine_add(options.needs.writes, job->notification_dir);
+    return durable_ready(job->notification_dir, true, error);
+}
+
+static int answer_request(void *context) {
+    struct job *job = context;
+    struct server_request request = {.method = NULL};
+    int refusal =
+        options.inetd ? server_request_read_http(&request) : server_request_read_cgi(&request);
+    int status = answer(refusal != 0 ? refusal : take(&request, job->notification_dir));
+    job->answered = true;
+    server_request_free(&request);
+    return status;
+}
+
+/* Answers the provider in any case. */
+static void release(void *context) {
+    if (!((struct job *)context)->answered)
+        answer(500);
 }
 
 int main(int argc, char **argv) {
-    struct error error;
-    struct notification notification = {.method = NULL};
-    int first = options_parse(&command, argc, argv), status;
-    if (first < argc)
-        usage_error("unknown operand '%s'", argv[first]);
-    const char *spool = NULL;
-    if (config_load(given.env_file, &error)) {
-        spool = config_get(given.spool, "CIBA_SPOOL", NULL);
-        if (spool == NULL)
-            fail(&error, STATUS_CONFIG, "no spool: set CIBA_SPOOL, or --spool");
-    }
-    confine_add(given.needs.writes, spool);
-    if (spool == NULL || !confine(&given.needs, &error)) {
-        complain(NULL, "%s", error.text);
-        answer(500, "Internal Server Error");
-        return error.status;
-    }
-    int refusal =
-        given.inetd ? notification_read_http(&notification) : notification_read_cgi(&notification);
-    if (refusal != 0)
-        status = answer(refusal, refusal == 413   ? "Content Too Large"
-                                 : refusal == 405 ? "Method Not Allowed"
-                                                  : "Bad Request");
-    else
-        status = take(&notification, spool);
-    notification_free(&notification);
-    return status;
+    static const struct command_parts parts = {configure, &options.needs, answer_request, release};
+    struct job job = {.answered = false};
+    options_parse_only(&command, argc, argv);
+    return command_run(&parts, &job);
 }

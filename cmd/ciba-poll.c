@@ -1,88 +1,67 @@
 /* ciba-poll: waits until the user has decided. */
-#include "clock.h"
-#include "confine.h"
-#include "documents.h"
-#include "live_line.h"
-#include "options.h"
-#include "poller.h"
-#include "process.h"
-#include "spool.h"
+#include "base/clock.h"
+#include "ciba/live_line.h"
+#include "ciba/notification_spool.h"
+#include "ciba/poller.h"
+#include "cli/options.h"
+#include "cli/run.h"
+#include "document/reader.h"
+#include "system/confine.h"
+#include "system/durable_file.h"
+#include "system/signals.h"
 
-#include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
     bool quiet, verbose, without_id_token;
-    double timeout;
+    double max_wait;
     struct poller_settings poll;
     struct client_settings client;
-    struct record_settings record;
+    struct ledger_settings ledger;
     struct confinement needs;
-} given = {.poll = {.parallel = 64}};
+} options = {.poll = {.parallel = 64}};
 
-static const struct option_spec options[] = {
-    {0, "once", NULL, OPTION_FLAG, &given.poll.once, "poll each call once, then write all"},
-    {'q', "quiet", NULL, OPTION_FLAG, &given.quiet,
-     "write nothing; 0 only if something is approved, and proven"},
-    {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "write what is pending after this"},
-    {0, "parallel", "N", OPTION_COUNT, &given.poll.parallel, "requests under way at a time (64)"},
-    {0, "spool", "DIR", OPTION_TEXT, &given.poll.spool,
-     "wait for notifications in DIR, where calls expect them"},
-    {0, "push", NULL, OPTION_FLAG, &given.poll.push, "they bring the tokens; do not poll"},
-    {0, "without-id-token", NULL, OPTION_FLAG, &given.without_id_token,
-     "the provider gives no ID token; do not ask who approved"},
-    STORE_OPTIONS(given.record),
-    RECORD_OPTIONS(given.record),
-    CLIENT_OPTIONS(given.client),
-    CONFINE_OPTION(given.needs),
-    {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
+static const struct option_spec option_table[] = {
+    {0, "once", NULL, OPTION_FLAG, &options.poll.once, "poll each call once, then write all"},
+    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet,
+     "write nothing; exit 0 only if something is approved, and proven"},
+    {0, "max-wait", "SECONDS", OPTION_SECONDS, &options.max_wait,
+     "write what is still pending after this time"},
+    {'j', "jobs", "N", OPTION_COUNT, &options.poll.parallel,
+     "send at most N requests at a time (64)"},
+    {0, "notification-dir", "DIR", OPTION_TEXT, &options.poll.spool,
+     "wait for notifications in DIR, for calls that expect them"},
+    {0, "push", NULL, OPTION_FLAG, &options.poll.push,
+     "the notifications bring the tokens; do not poll"},
+    {0, "without-id-token", NULL, OPTION_FLAG, &options.without_id_token,
+     "accept that the provider gives no ID token"},
+    STORE_OPTIONS(options.ledger),
+    LEDGER_OPTIONS(options.ledger),
+    CLIENT_OPTIONS(options.client),
+    CONFINE_OPTIONS(options.needs),
+    {'v', "verbose", NULL, OPTION_FLAG, &options.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
-static const struct command command = {"ciba-poll", "[-qv] [--once] [--timeout SECONDS] [-e FILE]",
+static const struct command command = {"ciba-poll", "[-qv] [--once] [--max-wait SECONDS] [-e FILE]",
                                        "Waits for the user's decision on every pending call.",
-                                       options, false};
+                                       option_table, false};
 
 struct job {
     struct client client;
-    struct record record;
+    struct ledger ledger;
     struct poller *poller;
     struct document_reader *reader;
-    jv read; /* the document that is being taken in, else invalid */
+    jv read; /* the document being added, else invalid */
     int status;
     unsigned long documents;
-    int spool; /* can be read when a notification comes; -1 without one */
+    int signals; /* readable when one has come; then what is held is written */
+    int spool;   /* readable when a notification arrives; -1 without one */
     bool reading, writable;
 };
-
-static int signal_pipe[2] = {-1, -1};
-
-static void on_signal(int number) {
-    (void)number;
-    if (write(signal_pipe[1], "", 1) < 0)
-        return;
-}
-
-/* SIGINT and SIGTERM wake the loop, which then writes out what it holds. */
-static bool catch_signals(struct error *error) {
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
-    if (!process_keeps(pipe(signal_pipe), signal_pipe))
-        return fail(error, STATUS_INTERNAL, "the system gives no pipe");
-    for (int i = 0; i < 2; i++)
-        fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
-    signal(SIGPIPE, SIG_IGN);
-    return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0;
-}
-
-static bool was_signalled(void) {
-    char byte;
-    return read(signal_pipe[0], &byte, 1) == 1;
-}
 
 static void put_out(void *context, jv document, int status) {
     struct job *job = context;
@@ -90,24 +69,21 @@ static void put_out(void *context, jv document, int status) {
     job->status = status_worse(job->status, status);
     live_line_wipe();
     bool same = jv_identical(jv_copy(document), jv_copy(job->read));
-    if (!given.quiet && job->writable &&
+    if (!options.quiet && job->writable &&
         !(same ? document_write_as_read(job->reader, &error) : document_write(document, &error))) {
-        complain("stdout", "%s", error.text);
-        job->status = status_worse(job->status, error.status);
+        report_error(&job->status, "stdout", &error);
         job->writable = false;
     }
     jv_free(document);
 }
 
-/* Takes in what has arrived on stdin; when the end has come, only to put it out again. */
+/* Reads documents from stdin; with `pass` only to write them again. */
 static void read_documents(struct job *job, bool pass) {
     struct error error;
     enum document_event event;
     jv document;
-    if (!document_reader_fill(job->reader, &error)) {
-        complain("stdin", "%s", error.text);
-        job->status = status_worse(job->status, error.status);
-    }
+    if (!document_reader_fill(job->reader, &error))
+        report_error(&job->status, "stdin", &error);
     while ((event = document_next(job->reader, &document, &error)) != DOCUMENT_MORE &&
            event != DOCUMENT_END) {
         job->documents++;
@@ -120,8 +96,7 @@ static void read_documents(struct job *job, bool pass) {
             jv_free(job->read);
             job->read = jv_invalid();
         } else {
-            complain("stdin", "%s", error.text);
-            job->status = status_worse(job->status, error.status);
+            report_error(&job->status, "stdin", &error);
         }
     }
     job->reading = event != DOCUMENT_END;
@@ -135,7 +110,7 @@ static bool can_read(int descriptor) {
     return select(descriptor + 1, &set, NULL, NULL, &now) == 1;
 }
 
-/* Whether there was something to read; it is read then. */
+/* Whether the descriptor was readable; empties it. */
 static bool drain(int descriptor) {
     char bytes[4096];
     bool any = false;
@@ -144,35 +119,36 @@ static bool drain(int descriptor) {
     return any;
 }
 
-/* The end has come before the work was done: what stdin still holds comes out as it stands, and
- * answers that are under way are waited for, together for less than a second. */
+/* Stopped before the work was done: writes the rest of stdin unchanged, and waits less than a
+ * second for the answers of open requests. */
 static void leave(struct job *job) {
     enum { MOST_MS = 800 };
     job->status = status_worse(job->status, job->reading ? STATUS_NOT_YET : STATUS_DONE);
     poller_give_up(job->poller, job->writable ? MOST_MS / 1000.0 : 0);
     struct stat facts;
     bool ends = fstat(STDIN_FILENO, &facts) == 0 && S_ISREG(facts.st_mode);
-    double end = clock_elapsed() + MOST_MS / 1000.0; /* who writes to a pipe may never stop */
-    while (job->writable && job->reading && can_read(STDIN_FILENO) && !was_signalled() &&
+    double end = clock_elapsed() + MOST_MS / 1000.0; /* the writer of a pipe may never stop */
+    while (job->writable && job->reading && can_read(STDIN_FILENO) && signals_caught() == 0 &&
            (ends || clock_elapsed() < end))
         read_documents(job, true);
     if (job->reading && job->writable)
-        complain("stdin", "it was not read to its end");
+        report("stdin", "it was not read to its end");
 }
 
 static void run(struct job *job) {
-    double end = given.timeout > 0 ? clock_elapsed() + given.timeout : INFINITY;
-    http_end_calls_at(job->client.http, signal_pipe[0], end);
-    bool live = !given.quiet && !given.verbose && live_line_wanted();
-    bool watched = given.poll.spool == NULL || job->spool >= 0; /* else: looked at every second */
+    double end = options.max_wait > 0 ? clock_elapsed() + options.max_wait : INFINITY;
+    http_end_calls_at(job->client.issuer.http, job->signals, end);
+    bool live = !options.quiet && !options.verbose && live_line_wanted();
+    bool watched =
+        options.poll.spool == NULL || job->spool >= 0; /* otherwise checked every second */
     while (job->writable && (job->reading || poller_waiting(job->poller) > 0)) {
-        int descriptors[3] = {signal_pipe[0]};
+        int descriptors[3] = {job->signals};
         unsigned count = 1;
         if (job->reading)
             descriptors[count++] = STDIN_FILENO;
         if (job->spool >= 0)
             descriptors[count++] = job->spool;
-        if (was_signalled()) {
+        if (signals_caught() != 0) {
             job->status = status_worse(job->status, STATUS_NOT_YET);
             break;
         }
@@ -181,7 +157,7 @@ static void run(struct job *job) {
         double until = watched && !live ? end : fmin(end, clock_elapsed() + 1);
         if (job->reading && can_read(STDIN_FILENO)) {
             read_documents(job, false);
-            until = 0; /* only what is due: stdin may never end */
+            until = 0; /* only due work: stdin may never end */
         }
         poller_step(job->poller, descriptors, count, until);
         if (!watched || (job->spool >= 0 && drain(job->spool)))
@@ -193,46 +169,52 @@ static void run(struct job *job) {
     leave(job);
     bool none = job->documents == 0;
     if (job->status == STATUS_DONE &&
-        (none || (given.quiet && poller_approved(job->poller) == 0))) {
-        complain(NULL, "nobody approved anything: there is no %s",
-                 none ? "document on stdin" : "call that is approved");
-        job->status = STATUS_INPUT;
-    }
+        (none || (options.quiet && poller_approved(job->poller) == 0)))
+        report_failure(&job->status, STATUS_INPUT, NULL, "nobody approved anything: there is no %s",
+                       none ? "document on stdin" : "call that is approved");
 }
 
-static bool drop_rights(const struct job *job, struct error *error) {
-    http_needs(job->client.http, &given.needs);
-    record_needs(&job->record, &given.needs);
-    confine_add(given.needs.writes, given.poll.spool);
-    return confine(&given.needs, error);
+/* Watches the spool before rights are given up, because a new watch could be on any file. */
+static bool configure(void *context, struct error *error) {
+    struct job *job = context;
+    const char *spool = options.poll.spool;
+    if (!client_configure(&job->client, &options.client, error) ||
+        !ledger_configure(&job->ledger, &options.ledger, error) ||
+        !ledger_configure_store(&job->ledger, &options.ledger, job->client.credentials.id, error) ||
+        (job->signals = signals_catch(error)) < 0 ||
+        (spool != NULL && !durable_ready(spool, true, error)))
+        return false;
+    job->client.without_id_token = options.without_id_token;
+    job->spool = spool != NULL ? notification_spool_watch(spool) : -1;
+    client_needs(&job->client, &options.needs);
+    ledger_needs(&job->ledger, &options.needs);
+    options.needs.times = spool != NULL;
+    confine_add(options.needs.writes, spool);
+    return true;
+}
+
+static int wait_for_decisions(void *context) {
+    struct job *job = context;
+    options.poll.ledger = &job->ledger;
+    options.poll.gate = options.quiet;
+    job->reader = document_reader_new(STDIN_FILENO);
+    job->poller = poller_new(&job->client, &options.poll, put_out, job);
+    run(job);
+    poller_free(job->poller);
+    document_reader_free(job->reader);
+    return job->status;
+}
+
+static void release(void *context) {
+    struct job *job = context;
+    ledger_free(&job->ledger);
+    client_free(&job->client);
 }
 
 int main(int argc, char **argv) {
+    static const struct command_parts parts = {configure, &options.needs, wait_for_decisions,
+                                               release};
     struct job job = {.read = jv_invalid(), .reading = true, .writable = true};
-    struct error error;
-    int first = options_parse(&command, argc, argv);
-    if (first < argc)
-        usage_error("unknown operand '%s'", argv[first]);
-    if (given.verbose)
-        verbose_on();
-    if (!client_configure(&job.client, &given.client, &error) ||
-        !record_configure(&job.record, &given.record, &error) || !catch_signals(&error) ||
-        !drop_rights(&job, &error)) {
-        complain(NULL, "%s", error.text);
-        client_free(&job.client);
-        return error.status;
-    }
-    job.spool = given.poll.spool != NULL ? spool_watch(given.poll.spool) : -1;
-    job.reader = document_reader_new(STDIN_FILENO);
-    given.poll.record = &job.record;
-    given.poll.gate = given.quiet;
-    job.client.without_id_token = given.without_id_token;
-    job.record.store.client_id = job.client.id;
-    job.poller = poller_new(&job.client, &given.poll, put_out, &job);
-    run(&job);
-    poller_free(job.poller);
-    document_reader_free(job.reader);
-    record_free(&job.record);
-    client_free(&job.client);
-    return job.status;
+    options_parse_only(&command, argc, argv);
+    return command_run(&parts, &job);
 }

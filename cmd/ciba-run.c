@@ -1,62 +1,62 @@
 /* ciba-run: asks the user, waits, and then becomes the command: sudo with a phone. */
-#include "approval.h"
-#include "call.h"
-#include "ciba.h"
-#include "clock.h"
-#include "config.h"
-#include "confine.h"
-#include "digest.h"
-#include "frame.h"
-#include "json.h"
-#include "live_line.h"
-#include "options.h"
-#include "poller.h"
-#include "process.h"
+#include "approval/approval.h"
+#include "ciba/asked.h"
+#include "ciba/authorizer.h"
+#include "ciba/command_call.h"
+#include "ciba/decision.h"
+#include "ciba/live_line.h"
+#include "cli/options.h"
+#include "cli/run.h"
+#include "document/call.h"
+#include "jose/digest.h"
+#include "system/confine.h"
+#include "system/frame.h"
+#include "system/process.h"
+#include "system/settings.h"
+#include "json/json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 
 static struct {
-    bool any_message, without_id_token, verbose;
-    const char *user, *message, *scope, *audience;
-    long expiry;
-    double timeout;
-    struct client_settings client;
-    struct record_settings record;
+    bool without_id_token, quiet, verbose;
+    double max_wait;
+    long status_of_no;
+    struct authorizer_settings asking;
     struct confinement needs;
-} given;
+} options = {.status_of_no = STATUS_NO, .asking = {.question = {.fits = true}}};
 
-static const struct option_spec options[] = {
-    {'u', "user", "USER", OPTION_TEXT, &given.user, "who is asked (the provider's sub)"},
-    {'m', "message", "TEXT", OPTION_TEXT, &given.message, "what he is asked (the command line)"},
-    {0, "any-message", NULL, OPTION_FLAG, &given.any_message,
-     "send a message that the provider is known not to take"},
-    {'s', "scope", "SCOPE", OPTION_TEXT, &given.scope, "scopes, separated by spaces (openid)"},
-    {'a', "audience", "API", OPTION_TEXT, &given.audience, "the API that the token is for"},
-    {0, "expiry", "SECONDS", OPTION_COUNT, &given.expiry, "ask for this time to answer"},
-    {0, "timeout", "SECONDS", OPTION_SECONDS, &given.timeout, "give up after this"},
-    {0, "without-id-token", NULL, OPTION_FLAG, &given.without_id_token,
-     "the provider gives no ID token; do not ask who approved"},
-    AUDIT_OPTION(given.record),
-    CLIENT_OPTIONS(given.client),
-    CONFINE_OPTION(given.needs),
-    {'v', "verbose", NULL, OPTION_FLAG, &given.verbose, "say on stderr what is done"},
+static const struct option_spec option_table[] = {
+    AUTHORIZER_OPTIONS(options.asking),
+    {'m', "message", "TEXT", OPTION_TEXT, &options.asking.question.text,
+     "what the user reads (the command line)"},
+    {0, "max-wait", "SECONDS", OPTION_SECONDS, &options.max_wait, "give up after this time"},
+    {0, "exit-status-no", "N", OPTION_SOME, &options.status_of_no,
+     "the exit status if the user says no or does not answer, 1 to 255 (1)"},
+    {0, "without-id-token", NULL, OPTION_FLAG, &options.without_id_token,
+     "accept that the provider gives no ID token"},
+    AUDIT_OPTION(options.asking.ledger),
+    CLIENT_OPTIONS(options.asking.client),
+    CONFINE_OPTIONS(options.needs),
+    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "say only why the command is not run"},
+    {'v', "verbose", NULL, OPTION_FLAG, &options.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command command = {
-    "ciba-run", "[-v] [-u USER] [-m MESSAGE] [-s SCOPE] [-a AUDIENCE] [--] COMMAND [ARG...]",
-    "Runs a command if the user says yes on his phone.", options, true};
+    "ciba-run", "[-qv] [-u USER] [-m MESSAGE] [-s SCOPE] [-a AUDIENCE] [--] COMMAND [ARG...]",
+    "Runs a command if the user says yes on their phone.", option_table, true};
 
-/* Nobody is asked for a process that was killed meanwhile. */
+/* Nobody is asked on behalf of a process that was killed meanwhile. */
 static void end_with(pid_t parent) {
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -65,114 +65,66 @@ static void end_with(pid_t parent) {
         _exit(STATUS_INTERNAL);
 }
 
-/* The command as a call, so that the approval is bound to it word by word. */
-static jv make_call(char **argv) {
-    char *noise = random_name(12), *id = must_format("call_%s", noise);
-    jv words = jv_array();
-    for (char **word = argv; *word != NULL; word++)
-        words = jv_array_append(words, jv_string(*word));
-    jv call = json_set_string(json_set_string(jv_object(), "id", id), "name", "ciba-run");
-    free(noise);
-    free(id);
-    return json_set(call, "arguments", json_set(jv_object(), "command", words));
-}
-
-/* A word of the command line as a shell would need it, so that no two command lines look alike. The
- * caller frees. */
-static char *quoted_word(const char *word) {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-";
-    if (*word != '\0' && strspn(word, plain) == strlen(word))
-        return must_copy(word);
-    char *quoted = must_alloc(4 * strlen(word) + 3), *to = quoted;
-    *to++ = '\'';
-    for (; *word != '\0'; word++) {
-        if (*word == '\'')
-            to += strlen(strcpy(to, "'\\'"));
-        *to++ = *word;
-    }
-    *to++ = '\'';
-    return quoted;
-}
-
-/* Without -m: "Run" and the command line. */
-static char *default_message(char **argv) {
-    char *message = must_copy("Run");
-    for (char **word = argv; *word != NULL; word++) {
-        char *quoted = quoted_word(*word), *longer = must_format("%s %s", message, quoted);
-        free(message);
-        free(quoted);
-        message = longer;
-    }
-    return message;
-}
-
-struct outcome {
-    jv document;
-    int status;
+/* The job of the asking process. */
+struct job {
+    struct authorizer authorizer;
+    char **words;                    /* of the command */
+    const struct program_file *file; /* the same */
+    int answer;                      /* receives the token */
 };
 
-static void keep_document(void *context, jv document, int status) {
-    *(struct outcome *)context = (struct outcome){document, status};
+/* An approval that may be used again, or a lease, is for this file, as it is now, started in this
+ * folder: the words alone do not say what is executed. Takes the object. */
+static jv bind_to_program(jv object, const struct program_file *file) {
+    const struct stat *facts = &file->facts;
+    char *folder = working_folder();
+    char *text =
+        must_format("%s\n%s\n%ju %ju %jd %jd.%09ld", folder, file->path, (uintmax_t)facts->st_dev,
+                    (uintmax_t)facts->st_ino, (intmax_t)facts->st_size,
+                    (intmax_t)facts->st_ctim.tv_sec, facts->st_ctim.tv_nsec);
+    char *digest = digest_of(text, strlen(text));
+    object = json_set_string(object, "program_digest", digest);
+    free(folder);
+    free(text);
+    free(digest);
+    return object;
 }
 
-/* Waits for the decision. Takes the call, and returns it as it ends. */
-static jv wait_for_decision(struct client *client, struct record *record, jv call, int *status) {
-    struct poller_settings settings = {.parallel = 1, .gate = true, .record = record};
-    double end = given.timeout > 0 ? clock_elapsed() + given.timeout : INFINITY;
-    jv document = json_set(jv_object(), "calls", JV_ARRAY(call));
-    struct outcome outcome = {jv_invalid(), STATUS_INTERNAL};
-    struct poller *poller = poller_new(client, &settings, keep_document, &outcome);
-    poller_add(poller, document, NULL);
-    bool live = !given.verbose && live_line_wanted();
-    while (poller_waiting(poller) > 0 && clock_elapsed() < end) {
-        poller_step(poller, NULL, 0, live ? fmin(end, clock_elapsed() + 1) : end);
-        if (live)
-            live_line_show(poller);
+static bool configure(void *context, struct error *error) {
+    struct job *job = context;
+    if (!authorizer_configure(&job->authorizer, &options.asking, error))
+        return false;
+    if (json_is(job->authorizer.reuse, "for", "call"))
+        job->authorizer.reuse = bind_to_program(job->authorizer.reuse, job->file);
+    job->authorizer.lease.place = bind_to_program(jv_object(), job->file);
+    tzset(); /* while its files can be read */
+    job->authorizer.client.without_id_token = options.without_id_token;
+    authorizer_needs(&job->authorizer, &options.needs);
+    return true;
+}
+
+static jv ask(struct job *job, int *status) {
+    struct question_texts *texts = &job->authorizer.texts;
+    struct error error;
+    jv call = command_call(job->words, &error);
+    if (!jv_is_valid(call)) {
+        report_error(status, NULL, &error);
+        return call;
     }
-    live_line_wipe();
-    bool approved = poller_approved(poller) == 1;
-    poller_free(poller);
-    jv calls = json_get(outcome.document, "calls");
-    jv_free(outcome.document);
-    *status = outcome.status == STATUS_DONE && !approved ? STATUS_INTERNAL : outcome.status;
-    return jv_array_get(calls, 0);
-}
-
-static jv ask(struct client *client, struct record *record, char **argv, int *status) {
-    struct error error = {STATUS_DONE, ""};
-    const char *scope = config_get(given.scope, "CIBA_SCOPE", NULL);
-    char *message = given.message != NULL ? must_copy(given.message) : default_message(argv);
-    char *scopes = ciba_scope(scope != NULL ? scope : "");
-    struct ciba_question question = {.user = config_get(given.user, "CIBA_USER", NULL),
-                                     .scope = scopes,
-                                     .audience = config_get(given.audience, "AUDIENCE", NULL),
-                                     .binding_message = message,
-                                     .any_message = given.any_message,
-                                     .requested_expiry = given.expiry,
-                                     .authorization_details = jv_invalid(),
-                                     .resources = jv_invalid(),
-                                     .more = jv_invalid()};
-    jv call = make_call(argv);
-    *status = STATUS_DONE;
-    if (question.user == NULL)
-        fail(&error, STATUS_CONFIG, "no user: set CIBA_USER, or -u");
-    else
-        call = record_asked(record, ciba_ask(client, &question, call, &error), status);
-    if (error.status != STATUS_DONE)
-        complain(NULL, "%s", error.text);
-    *status = status_worse(*status, error.status);
+    char *message = texts->text == NULL ? command_message(job->words) : NULL;
+    texts->made = message;
+    call = authorizer_call(&job->authorizer, call, status);
+    texts->made = NULL;
     free(message);
-    free(scopes);
     return call;
 }
 
-/* The asking is a process of its own, which reads what servers say and is confined; the one that
- * was started has no secret, waits for it, and becomes the command. What the one tells the other:
- * the token, in a frame of its type. */
+/* A separate process asks, reads what servers send, and is confined. The original process has no
+ * secrets, waits for it, and becomes the command. It receives the token in a frame of the token's
+ * type. */
 enum { PLAIN_TOKEN, DPOP_TOKEN };
 
-static bool tell(int answer, jv call, struct error *error) {
+static bool send_token(int answer, jv call, struct error *error) {
     jv token = json_get(call, "token");
     const char *text = json_string(token, "access_token");
     text = text != NULL ? text : "";
@@ -182,69 +134,91 @@ static bool tell(int answer, jv call, struct error *error) {
     return good || fail(error, STATUS_INTERNAL, "the approval was not taken: %s", strerror(errno));
 }
 
-/* The user has said yes: told in the audit log, then to who runs the command. */
-static int pass_on(struct record *record, jv call, int answer) {
+/* Says what the line says, which is freed. */
+static void tell(char *line) {
+    if (!options.quiet)
+        report_whole(NULL, "%s", line);
+    free(line);
+}
+
+/* The user has approved: records that in the audit log, then sends the token to the process that
+ * runs the command. */
+static int pass_on(struct ledger *ledger, jv call, int answer) {
     struct error error;
-    if (!record_started(record, call, &error))
-        complain(NULL, "not run, because it cannot be told in the audit log: %s", error.text);
-    else if (!tell(answer, call, &error))
-        complain(NULL, "%s", error.text);
-    else
+    if (!ledger_started(ledger, call, &error)) {
+        report(NULL, "not run, because it cannot be told in the audit log: %s", error.text);
+        return error.status;
+    }
+    tell(approved_line(call)); /* before the command's own output */
+    if (send_token(answer, call, &error))
         return STATUS_DONE;
+    report(NULL, "%s", error.text);
     return error.status;
 }
 
-static bool drop_rights(const struct client *client, const struct record *record,
-                        struct error *error) {
-    http_needs(client->http, &given.needs);
-    record_needs(record, &given.needs);
-    return confine(&given.needs, error);
+/* Waits for the decision on a call that was asked about. Takes the call. */
+static jv decide(struct job *job, jv call, int *status) {
+    struct client *client = &job->authorizer.client;
+    struct ledger *ledger = &job->authorizer.ledger;
+    if (call_state(call) == CALL_APPROVED)
+        return decision_reused(client, ledger, call, status);
+    return decision_wait(client, ledger, call, options.max_wait, status);
 }
 
-/* Asks, waits, and tells the answer. The exit status. */
-static int get_approval(char **argv, int answer) {
-    struct client client;
-    struct record record;
-    struct error error;
-    int status;
-    if (!client_configure(&client, &given.client, &error) ||
-        !record_configure(&record, &given.record, &error) ||
-        !drop_rights(&client, &record, &error)) {
-        complain(NULL, "%s", error.text);
-        client_free(&client);
-        return error.status;
-    }
-    client.without_id_token = given.without_id_token;
-    record.journal_path = NULL; /* there is no document that outlives this process */
-    jv call = ask(&client, &record, argv, &status);
-    if (status == STATUS_DONE) {
-        call = wait_for_decision(&client, &record, call, &status);
-        enum call_state state = call_state(call);
-        if (state == CALL_DENIED || state == CALL_EXPIRED)
-            complain(NULL, "not run: the user %s",
-                     state == CALL_DENIED ? "said no" : "did not answer in time");
-        else if (status == STATUS_NOT_YET)
-            complain(NULL, "not run: the user has not answered yet");
-        else if (status == STATUS_DONE)
-            status = state == CALL_APPROVED ? pass_on(&record, call, answer) : STATUS_INTERNAL;
-    }
-    client_free(&client);
+/* Says what came of the question if it is no yes. Returns the exit status. */
+static int refuse(enum call_state state, int status) {
+    bool no = state == CALL_DENIED || state == CALL_EXPIRED;
+    if (no)
+        report(NULL, "not run: the user %s",
+               state == CALL_DENIED ? "said no" : "did not answer in time");
+    else if (status == STATUS_NOT_YET)
+        report(NULL, "not run: the user has not answered yet");
+    else if (status == STATUS_NO ||
+             status == STATUS_DONE) /* an approval that is not good any more */
+        status = status == STATUS_NO ? STATUS_INPUT : STATUS_INTERNAL;
+    return no && status == STATUS_NO ? (int)options.status_of_no : status;
+}
+
+/* Asks, waits, and sends the token. Returns the exit status. */
+static int get_approval(void *context) {
+    struct job *job = context;
+    int status = STATUS_DONE;
+    jv call = ask(job, &status);
+    /* A line that is redrawn says the same. */
+    if (call_state(call) == CALL_PENDING && (is_verbose() || !live_line_wanted()))
+        tell(asked_line(call));
+    if (status == STATUS_DONE)
+        call = decide(job, call, &status);
+    enum call_state state = call_state(call);
+    if (status == STATUS_DONE && state == CALL_APPROVED)
+        status = pass_on(&job->authorizer.ledger, call, job->answer);
+    else
+        status = refuse(state, status);
     jv_free(call);
     return status;
 }
 
-/* Becomes the command. Returns only if it cannot. */
-static int become(char **argv, const char *token, bool is_dpop) {
-    process_set_token(token, is_dpop ? given.client.dpop_key : NULL);
-    signal(SIGPIPE, SIG_DFL);
-    execvp(argv[0], argv);
-    int problem = errno;
-    complain(argv[0], "%s", strerror(problem));
+static void release(void *context) {
+    struct job *job = context;
+    authorizer_free(&job->authorizer);
+}
+
+/* The exit status for a command that cannot be executed, as in a shell. */
+static int not_executed(const char *name, int problem) {
+    report(name, "%s", process_problem(problem));
     return problem == ENOENT ? 127 : 126;
 }
 
-/* What the asking process tells, and how it ended. *token is the caller's to free. */
-static int hear(pid_t asking, int from, char **token, int *kind) {
+/* Becomes the command. Returns only on failure. */
+static int become(const struct program_file *file, char **argv, const char *token, bool is_dpop) {
+    process_set_token(token, is_dpop ? options.asking.client.dpop_key : NULL);
+    signal(SIGPIPE, SIG_DFL);
+    process_execute(file, argv);
+    return not_executed(argv[0], errno);
+}
+
+/* Receives the asking process's message and exit status. The caller frees *token. */
+static int receive_token(pid_t asking, int from, char **token, int *kind) {
     size_t size;
     int status;
     *token = frame_read(from, &size, kind);
@@ -258,29 +232,42 @@ static int hear(pid_t asking, int from, char **token, int *kind) {
 }
 
 int main(int argc, char **argv) {
+    static const struct command_parts parts = {configure, &options.needs, get_approval, release};
     int ends[2], first = options_parse(&command, argc, argv);
     if (first == argc)
         usage_error("the command to run is missing");
-    if (given.verbose)
-        verbose_on();
+    if (options.status_of_no > 255)
+        usage_error("--exit-status-no: %ld is no exit status; they end at 255",
+                    options.status_of_no);
+    if (options.quiet)
+        live_line_off();
+    struct program_file file;
+    process_find(argv[first], &file);
+    if (file.path == NULL)
+        return not_executed(argv[first], file.problem);
     pid_t parent = getpid(), asking = pipe(ends) == 0 ? fork() : -1;
     if (asking < 0) {
-        complain(NULL, "no process for asking: %s", strerror(errno));
+        report(NULL, "no process for asking: %s", strerror(errno));
         return STATUS_INTERNAL;
     }
     if (asking == 0) {
         close(ends[0]);
         signal(SIGPIPE, SIG_IGN);
         end_with(parent);
-        return get_approval(argv + first, ends[1]);
+        struct job job = {.words = argv + first, .file = &file, .answer = ends[1]};
+        options.asking.no_document = true;
+        int status = command_run(&parts, &job);
+        process_free_file(&file);
+        return status;
     }
     close(ends[1]);
-    process_forget_secrets();
+    settings_forget_secrets();
     char *token;
-    int kind, status = hear(asking, ends[0], &token, &kind);
+    int kind, status = receive_token(asking, ends[0], &token, &kind);
     close(ends[0]);
     if (status == STATUS_DONE)
-        status = become(argv + first, token, kind == DPOP_TOKEN);
+        status = become(&file, argv + first, token, kind == DPOP_TOKEN);
     free(token);
+    process_free_file(&file);
     return status;
 }

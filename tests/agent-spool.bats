@@ -1,14 +1,14 @@
 # shellcheck source=helper.bash
 load helper
 
-# Takes the spool through the flow: flow [OPTION...]
+# Runs the spool's stages: flow [OPTION...]
 flow() {
-  timeout 60 agent-spool run "$@" spool -- llm-chat '|' \
+  timeout 200 agent-spool run "$@" spool -- llm-chat '|' \
     ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|' \
     ciba-poll --once '|' stock-buy '|' llm-chat
 }
 
-# A document in the spool in which the user has said something; its name is in $name.
+# A document in the spool with a message of the user; its name is in $name.
 spooled() {
   name=$(jq -nc --arg words "${1:-Buy 3 stocks of Google}" --argjson tool "$(stock-buy --describe)" \
     '{messages: [{role: "user", content: $words}], tools: [$tool]}' | agent-spool add spool)
@@ -66,7 +66,7 @@ spooled() {
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   [ "$(find spool/done -type f | wc -l)" -eq 2 ]
 }
-# What the user does on his phone with the request that speaks of it: decide_about TEXT true|false
+# The user's decision on the phone, on the request whose message has TEXT: decide_about TEXT true|false
 decide_about() {
   curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -c --arg text "$1" \
     "map(select(.message | contains(\$text)))[0] | {id, approve: $2}" |
@@ -94,10 +94,10 @@ pending() {
 @test "a stage that a killed run has left keeps its document until it ends" {
   sandbox --approve yes --delay 0
   a_call | agent-spool add spool
+  mkfifo fifo
   # shellcheck disable=SC2016
   setsid agent-spool run spool -- ciba-authorize -m Buy '|' sh -c 'exec 3<> "$CIBA_JOURNAL"; flock 3; touch begun; read -r x <> fifo; cat' &
   local runner=$!
-  mkfifo fifo
   await [ -e begun ]
   kill -9 "$runner"
   wait "$runner" || true
@@ -126,7 +126,7 @@ pending() {
   run agent-spool run --give-up 0 spool -- sh -c "$stage"
   [ "$status" -eq 69 ]
   [[ $(agent-spool list spool) == "failed "*"given up: sh: exit status 69: who: what: why"* ]]
-  # a success takes the trouble away
+  # a success clears the failure
   mv spool/failed/* spool/queue
   run agent-spool run spool -- jq -c 'del(.calls)'
   [ "$status" -eq 0 ]
@@ -157,8 +157,121 @@ pending() {
     [ "$status" -eq 75 ]
     [ "$(jq -c .a spool/queue/*)" == 1 ]
   done
-  run agent-spool run spool -- no-such-command
+}
+
+@test "run: a stage that cannot be started is said at once, and is the status; nothing is run or lost" {
+  echo '{"a":1}' | agent-spool add spool
+  printf 'no program' > script
+  chmod 644 script
+  local stage
+  for stage in no-such-command ./script ./missing .; do
+    run agent-spool run spool -- sh -c 'touch asked; cat' '|' "$stage"
+    [ "$status" -eq 69 ]
+    [[ $output == *"$stage: "* ]]
+    [ ! -e asked ]
+    [ "$(jq -c 'del(.spool.added_at)' spool/queue/*)" == '{"a":1,"spool":{}}' ]
+  done
+}
+
+# Root can write everywhere except to a read-only file system.
+@test "run: a spool that cannot be written is said at once, and is the status" {
+  echo '{"a":1}' | agent-spool add spool
+  chmod 500 spool/lock spool/tmp
+  local runs=(agent-spool run -v spool -- cat)
+  if [ "$(id -u)" -eq 0 ]; then
+    unshare -m true 2> /dev/null || skip "no mount namespaces"
+    runs=(unshare -m sh -c 'mount --bind spool spool && mount -o remount,bind,ro spool && exec "$@"' - "${runs[@]}")
+  fi
+  run "${runs[@]}"
+  [ "$status" -eq 74 ]
+  [[ $output == *lock/*": "* ]]
+  [ "$(jq -c .a spool/queue/*)" == 1 ]
+  chmod 700 spool/lock spool/tmp
+}
+
+# Its first stage is held between its start and its first check of the journal, and only the run is killed. Then
+# COMMAND advances the document, and the stage continues: comes_late COMMAND...
+comes_late() {
+  rm -rf spool ran late-ended started gate
+  mkfifo gate
+  printf '#!/bin/sh\necho > started; read -r line < gate; "$@"; echo $? > late-ended\n' > late
+  chmod +x late
+  a_call | agent-spool add spool > id
+  agent-spool run spool -- ./late tool-run --without-approval --at-most-once --tool buy -- sh -c 'echo ran >> ran' 2> late-words 3>&- &
+  local run_alone=$!
+  await [ -e started ]
+  kill -9 "$run_alone"
+  wait "$run_alone" || true
+  "$@" || true
+  echo > gate
+  await [ -s late-ended ]
+}
+
+@test "a stage that comes late does nothing to a document that has gone on: finished, waiting or failed" {
+  comes_late agent-spool run spool -- tool-run --without-approval --at-most-once --tool buy -- sh -c 'echo ran >> ran'
+  [ "$(wc -l < ran)" -eq 1 ]
+  [ "$(find spool -type f)" == "spool/done/$(cat id)" ]
+  comes_late agent-spool run spool -- sh -c 'exit 65'
+  [ -e "spool/failed/$(cat id)" ]
+  [ ! -e ran ]
+  comes_late agent-spool run spool -- sh -c 'exit 69'
+  [ -e "spool/queue/$(cat id)" ]
+  [ ! -e ran ]
+  [ "$(cat late-ended)" -eq 75 ]
+}
+
+@test "a stage that comes while its document is at rest is the last to have been started, and its work counts" {
+  comes_late true
+  [ "$(wc -l < ran)" -eq 1 ]
+  run agent-spool run spool -- tool-run --without-approval --at-most-once --tool buy -- sh -c 'echo ran >> ran'
+  [ "$(wc -l < ran)" -eq 1 ]
+  [ "$(find spool -type f)" == "spool/done/$(cat id)" ]
+}
+
+@test "the journal of an earlier version is gone on with; one of a later version, or with a NUL, is refused" {
+  a_call | agent-spool add spool > id
+  local key journal
+  journal=spool/journal/$(cat id)
+  run agent-spool run spool -- sh -c 'tool-run --without-approval --tool buy -- sh -c "echo ran >> ran; kill -9 $PPID"; exit 69'
+  [ "$(wc -l < ran)" -eq 1 ]
+  jq -e '.format == 1' "$journal"
+  # as the previous version wrote it
+  jq -c 'select(.step != "generation") | del(.format)' "$journal" > old
+  mv old "$journal"
+  touch spool/queue/*
+  run agent-spool run spool -- tool-run --without-approval --at-most-once --tool buy -- sh -c 'echo ran >> ran'
+  [ "$(wc -l < ran)" -eq 1 ]
+  a_call | agent-spool add spool > id
+  journal=spool/journal/$(cat id)
+  local line
+  for line in '{"format":2,"step":"execute","key":"x"}' '{"format":"1","step":"execute","key":"x"}' '{"step":"revoked","key":"x"}' '{"step":"execute"}' 'a\0b' '\0'; do
+    printf '%b\n' "$line" > "$journal"
+    chmod 600 "$journal"
+    touch spool/queue/*
+    run agent-spool run spool -- tool-run --without-approval --tool buy -- sh -c 'echo ran >> ran'
+    [ "$status" -eq 65 ]
+    [[ $output == *"$journal: "* ]]
+    mv "spool/failed/$(cat id)" spool/queue
+  done
+  [ "$(wc -l < ran)" -eq 1 ]
+}
+
+@test "--max-stage-time ends a stage that takes longer, which may still write its document, and it is tried again" {
+  sandbox --approve ask --interval 60
+  for limit in 0.5 5 50; do # on a busy machine it has not come so far in the first
+    rm -rf spool
+    a_call | agent-spool add spool
+    run timeout 200 agent-spool run --max-stage-time "$limit" spool -- ciba-authorize -m Buy '|' ciba-poll
+    jq -e '.calls[0].authorization.next_poll_at and .spool.tries == null' spool/queue/* && break
+  done
   [ "$status" -eq 75 ]
+  jq -e '.calls[0].authorization | .status == "pending" and .next_poll_at' spool/queue/*
+  no grep -q tries spool/queue/*
+  rm -rf spool
+  a_call | agent-spool add spool
+  run timeout 200 agent-spool run --max-stage-time 0.5 spool -- sh -c 'exec tail -f /dev/null'
+  [ "$status" -eq 75 ]
+  jq -e '.spool.tries == 1 and (.spool.reason | contains("took longer than --max-stage-time") and contains("143"))' spool/queue/*
 }
 
 @test "a call that no stage works on is named, and the document fails" {
@@ -240,7 +353,7 @@ pending() {
 
 @test "back-off and --give-up count for the stage that goes wrong, whatever passes in front of it" {
   echo '{}' | agent-spool add spool > ids
-  run --separate-stderr timeout 60 agent-spool run -w --backoff 0.1 --give-up 1 spool -- cat '|' cat '|' sh -c 'cat > /dev/null; echo >> tries; exit 69'
+  run --separate-stderr timeout 200 agent-spool run -w --backoff 0.1 --give-up 1 spool -- cat '|' cat '|' sh -c 'cat > /dev/null; echo >> tries; exit 69'
   [ "$status" -eq 69 ]
   [ -e "spool/failed/$(cat ids)" ]
   [ "$(wc -l < tries)" -lt 10 ]
@@ -254,17 +367,28 @@ pending() {
     stock-buy --describe > buy.json
     llm-chat -n -t buy.json 'Buy 3 stocks of Google' | agent-spool add spool > ids
     jq -n "[{path:\"/oauth/token\"} + $answer]" | spoil
-    timeout 60 agent-spool run -w spool -- ciba-authorize -m Buy '|' ciba-poll --once '|' stock-buy '|' llm-chat
+    timeout 200 agent-spool run -w spool -- ciba-authorize -m Buy '|' ciba-poll --once '|' stock-buy '|' llm-chat
     jq -e '.calls[0].result.error == "failed" and (.messages[-1].content | startswith("I did not buy"))' "spool/done/$(cat ids)"
   done
+}
+
+@test "an order whose answer was lost is tried again, beside a call on which no decision can be had" {
+  sandbox --approve yes --delay 0
+  printf '{"calls":[%s,%s]}\n' "$(a_call | jq -c '.calls[0] | .id = "call_2"')" "$(a_call AAPL | jq -c '.calls[0]')" |
+    ciba-authorize -m Buy | ciba-poll |
+    jq -c '.calls[0] |= (del(.token) | .authorization |= (.status = "failed" | .error = "invalid_id_token"))' | agent-spool add spool > id
+  jq -n '[{path: "/stocks", status: 502, body: "x", after: true}]' | spoil
+  run timeout 200 agent-spool run -w --backoff 0.1 spool -- stock-buy '|' cat
+  jq -e '.calls[1].result.status == 200' "spool/done/$(cat id)"
+  [ "$(orders | jq length)" -eq 1 ]
 }
 
 @test "torture: after a fault at any call of the flow nothing is lost, and nothing is bought twice" {
   local build
   build=$(dirname "$(command -v agent-spool)")
   [[ $build != */asan ]] || skip "the sanitizer cannot be preloaded over"
-  # in the directory of the test, with which what it leaves behind is ended
-  TMPDIR=$PWD FAULTS=$build/tests/faults.so run timeout 240 "$BATS_TEST_DIRNAME/torture/run" 40
+  # in the directory of the test, so that the test's teardown ends what it leaves behind
+  TMPDIR=$PWD FAULTS=$build/tests/faults.so run timeout 240 "$BATS_TEST_DIRNAME/torture/run" 120
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"nothing went wrong" ]]

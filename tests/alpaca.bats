@@ -1,7 +1,7 @@
 # shellcheck source=helper.bash
 load helper
 
-# Approved, with a token that names the order: an_order [TICKER] [QTY]
+# An approved order, with a token that contains it: an_order [TICKER] [QTY]
 an_order() {
   a_call "$@" | ciba-authorize -m 'Buy \(.qty) \(.ticker)' -d '{type:"order",ticker,qty}' | ciba-poll
 }
@@ -43,7 +43,7 @@ an_order() {
 @test "where the answer is lost the order is looked up; if it is not there, a rerun places it" {
   for fault in '{drop:true,after:true}' '{status:504,body:"",after:true}'; do
     jq -n "[{path:\"/v2/orders\"} + $fault]" > faults
-    sandbox --approve yes --delay 0 --faults faults
+    sandbox --approve yes --delay 0 --faults-file faults
     run --separate-stderr stock-buy --broker alpaca < <(an_order)
     echo "$fault: $status $stderr"
     [ "$status" -eq 0 ]
@@ -52,7 +52,7 @@ an_order() {
   done
   for fault in '{drop:true}' '{status:500,body:""}' '{status:429,body:{}}'; do
     jq -n "[{path:\"/v2/orders\"} + $fault]" > faults
-    sandbox --approve yes --delay 0 --faults faults
+    sandbox --approve yes --delay 0 --faults-file faults
     run --separate-stderr stock-buy --broker alpaca < <(an_order)
     echo "$fault: $status $stderr"
     [ "$status" -eq 69 ]
@@ -76,13 +76,13 @@ an_order() {
   [[ $stderr == *"unauthorized; check APCA_API_KEY_ID"* ]]
   kill "$CIBA_SANDBOX_PID"
   jq -n '[{path:"/v2/orders",status:422,body:{code:40010001,message:"qty must be integer"}}]' > faults
-  sandbox --approve yes --delay 0 --faults faults
+  sandbox --approve yes --delay 0 --faults-file faults
   run --separate-stderr stock-buy --broker alpaca < <(an_order)
   [ "$status" -eq 65 ]
   [[ $stderr == *"qty must be integer"* ]]
 }
 
-# Each row: a change to an approved document, words.
+# Each row: a change to an approved document, words of the message.
 @test "the approval is checked here: a token that is forged, of another request, user, API or scope is refused" {
   sandbox --approve yes --delay 0
   an_order > approved

@@ -21,7 +21,7 @@ post() { curl -s -o body -w '%{http_code}' "$@"; }
   curl -sf "${CIBA_ISSUER}jwks" > /dev/null
   [[ $STOCK_API_URL == http://127.0.0.1:*/stocks ]]
   kill "$CIBA_SANDBOX_PID"
-  await bash -c "! kill -0 $CIBA_SANDBOX_PID 2> /dev/null"
+  await gone "$CIBA_SANDBOX_PID"
 }
 
 @test "it listens on a loopback address only, each on a port of its own" {
@@ -67,7 +67,7 @@ END
   done
 }
 
-# Each row: what is changed of a good authentication request, the error.
+# Each row: a change to a good authentication request, the error.
 @test "the provider is strict about the authentication request" {
   sandbox
   hint="{\"format\":\"iss_sub\",\"iss\":\"$CIBA_ISSUER\",\"sub\":\"auth0|demo\"}"
@@ -116,7 +116,7 @@ END
 }
 
 @test "the token endpoint answers slow_down to who is too fast, and an auth_req_id is good once" {
-  sandbox --approve ask --interval 1
+  sandbox --approve ask --interval 60
   id=$(ciba-authorize -n -m Hello | jq -r '.calls[0].authorization.auth_req_id')
   token() {
     post -u "sandbox-client:$CIBA_CLIENT_SECRET" -d "auth_req_id=${1:-$id}" -d "grant_type=${2:-urn:openid:params:grant-type:ciba}" "${CIBA_ISSUER}oauth/token" > /dev/null
@@ -145,7 +145,7 @@ END
   claims id_token | jq -e --arg id "$id" '.aud == "sandbox-client" and .["urn:openid:params:jwt:claim:auth_req_id"] == $id and has("at_hash")'
 }
 
-# Each row: what is used as token, the order, the status.
+# Each row: the token, the order, the status.
 @test "the stock API takes only a good token for the order, once for each key" {
   sandbox --approve yes --delay 0
   right=$(an_approved_call | jq -r '.calls[0].token.access_token')
@@ -186,6 +186,50 @@ END
   done
 }
 
+@test "the model speaks the APIs of several makers, at once and by streams: a call, then what came of it" {
+  sandbox
+  echo '{"name":"buy","input_schema":{"type":"object"}}' > tools
+  export ANTHROPIC_API_KEY=$OPENAI_API_KEY ANTHROPIC_BASE_URL=$OPENAI_BASE_URL ANTHROPIC_MODEL=$OPENAI_MODEL
+  for api in openai responses anthropic; do
+    for how in "" --stream; do
+      # shellcheck disable=SC2086 # an option or none
+      llm-chat --api "$api" $how -t tools \
+        -n '<date>today</date> Buy 3 stocks of Google and 2 of Apple' > asked
+      [ "$(jq -c '[.calls[].arguments]' asked)" == '[{"ticker":"GOOGL","qty":3},{"ticker":"AAPL","qty":2}]' ]
+      run jq -c '.calls[0].result = "OK" | .calls[1].result = "no"' asked
+      # shellcheck disable=SC2086
+      said=$(llm-chat --api "$api" $how -r <<< "$output")
+      [ "$said" == $'I bought 3 shares of GOOGL for you.\nI did not buy 2 shares of AAPL. "no"' ]
+    done
+  done
+}
+
+@test "the model gives a call the namespace that its function is in, as Codex has one for each MCP server" {
+  sandbox
+  echo '{"model":"sandbox-model","input":"call write {\"a\":1}","tools":[{"type":"function","name":"read"},
+    {"type":"namespace","name":"mcp__files","tools":[{"type":"function","name":"write"}]}]}' > asked
+  said() { curl -s -H "Authorization: Bearer $OPENAI_API_KEY" -d "$1" "$OPENAI_BASE_URL/responses" | jq -c '.output[] | [.name, .namespace]'; }
+  [ "$(said "$(cat asked)")" == '["write","mcp__files"]' ]
+  [ "$(said "$(jq -c '.input = "call read {}"' asked)")" == '["read",null]' ]
+  [ "$(said "$(jq -c '.tools[0].name = "write"' asked)")" == '["write",null]' ]
+}
+
+@test "the model speaks Google's API: a call, then what came of it; a key is needed" {
+  sandbox
+  gemini() { curl -s -H "x-goog-api-key: ${key-$OPENAI_API_KEY}" -d @- "${CIBA_SANDBOX_URL}v1beta/models/some:$1"; }
+  echo '{"tools":[{}],"contents":[{"role":"user","parts":[{"text":"<context>a</context>"},{"text":"call sh {\"command\":\"true\"}"}]}]}' > asked
+  for how in generateContent streamGenerateContent; do
+    gemini "$how" < asked | sed 's/^data: //' | jq -cs '[.[].candidates[].content.parts[]]' > said
+    [ "$(cat said)" == '[{"functionCall":{"name":"sh","args":{"command":"true"}}}]' ]
+    run jq -c --slurpfile said said '.contents += [{role: "model", parts: $said[0]},
+      {role: "user", parts: [{functionResponse: {name: "sh", response: {error: "blocked"}}}]}]' asked
+    gemini "$how" <<< "$output" | sed 's/^data: //' | jq -rs 'map(.candidates[].content.parts[].text // "") | add' > said
+    [ "$(cat said)" == "The tool says: blocked" ]
+  done
+  [ "$(key=wrong gemini generateContent < asked | jq .error.code)" == 401 ]
+  [ "$(key='' gemini generateContent <<< '{"contents":[]}' | jq .error.code)" == 401 ]
+}
+
 @test "only JSON decides, and only from its own address" {
   sandbox --approve ask
   ciba-authorize -n -m Hello > /dev/null
@@ -201,7 +245,7 @@ END
 
 @test "faults can be changed while it runs, by JSON alone; what is none changes nothing" {
   echo '[{"path":"/portfolio","status":418,"times":9}]' > faults
-  sandbox --faults faults
+  sandbox --faults-file faults
   [ "$(post -G "${CIBA_SANDBOX_URL}portfolio")" == 418 ]
   [ "$(post -d '[]' "${CIBA_SANDBOX_URL}faults")" == 415 ]
   exits 22 spoil <<< '{}' # of curl, that the server refuses
@@ -218,18 +262,43 @@ END
   curl -s "${CIBA_ISSUER}none" | jq -e '.error == "not_found"'
 }
 
-@test "the secret is not in the log, which others cannot read" {
-  sandbox --approve yes --delay 0
-  an_approved_call > /dev/null
-  no grep -qF -e "$CIBA_CLIENT_SECRET" requests
+@test "no secret is in the log, which others cannot read: of a JWT the claims are, of a token its digest" {
+  openssl genrsa -out key.pem 2048 2> /dev/null
+  sandbox --approve yes --delay 0 --client-key-file key.pem
+  # as the client sends it, in each way that it can
+  printf 'refresh-%032d' 0 > hint
+  printf Mellon-1234 > code
+  an_approved_call > approved
+  stock-buy < approved > /dev/null
+  ciba-authorize -n -m Hello --client-auth client_secret_post > /dev/null
+  ciba-authorize -n -m Hello --notification-dir spool --client-auth private_key_jwt --client-key-file key.pem > /dev/null
+  ciba-authorize -n -m Hello --notification-dir spool --user-code-file code --signed --client-auth private_key_jwt --client-key-file key.pem > /dev/null
+  ciba-authorize -n -m Hello --login-hint-token-file hint > /dev/null || true
+  ciba-authorize -n -m Hello --id-token-hint-file <(jq -j '.calls[0].token.id_token' approved) > /dev/null || true
+  # and as nobody should send it
+  access=$(jq -r '.calls[0].token.access_token' approved)
+  curl -s -H "Authorization: $access" "${CIBA_SANDBOX_URL}portfolio" > /dev/null
+  jq -c '{a:[{Access_Token:.calls[0].token.access_token,password:{x:"hunter2"}}]}' approved |
+    curl -s -H 'Content-Type: application/json' --data-binary @- "${CIBA_SANDBOX_URL}stocks" > /dev/null
+  for secret in "$CIBA_CLIENT_SECRET" "$(cat hint)" "$access" "${access##*.}" hunter2 Mellon-1234; do
+    no grep -qF -e "$secret" requests
+  done
+  no grep -qE 'eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+' requests
+  # but digests for comparison are there
+  requests /bc-authorize '.form | .client_notification_token, .request.claims?.client_notification_token | strings' > digests
+  [ "$(grep -cE '^"sha-256:[A-Za-z0-9_-]{43}"$' digests)" -eq 2 ]
+  for digest in spool/expected/*; do grep -qF -e "${digest##*/}" digests; done
+  requests /bc-authorize .form | jq -es 'map(select(.client_assertion.claims.iss == "sandbox-client")) | length == 2'
+  requests /bc-authorize .form | jq -es 'map(select(.request.claims.user_code == "(not shown)")) | length == 1'
+  [ "$(requests /portfolio .authorization)" == '"(not known)"' ]
   [ "$(stat -c %a requests)" == 600 ]
 }
 
-@test "with --client-key the client signs: its authentication, its requests, each once" {
+@test "with --client-key-file the client signs: its authentication, its requests, each once" {
   for algorithm in "RSA -pkeyopt rsa_keygen_bits:2048" "EC -pkeyopt ec_paramgen_curve:P-256" ED25519; do
     # shellcheck disable=SC2086 # words on purpose
     openssl genpkey -algorithm $algorithm -out key.pem 2> /dev/null
-    sandbox --approve yes --delay 0 --client-key key.pem
+    sandbox --approve yes --delay 0 --client-key-file key.pem
     unset CIBA_CLIENT_SECRET
     run --separate-stderr bash -o pipefail -c 'ciba-authorize --client-key-file key.pem --signed --expiry 60 -n -m Hello \
       -d "{type:\"x\"}" | ciba-poll --client-key-file key.pem'
@@ -240,21 +309,33 @@ END
     openssl genpkey -algorithm RSA -out other.pem 2> /dev/null
     run ciba-authorize --client-key-file other.pem -n -m Hello
     [ "$status" -eq 77 ]
-    # replayed
-    form=$(requests /bc-authorize '.form | to_entries | map("\(.key)=\(.value | @uri)") | join("&")' | head -n 1 | jq -r .)
-    [ "$(post -d "$form" "${CIBA_ISSUER}bc-authorize")" == 401 ]
     kill "$CIBA_SANDBOX_PID"
     rm requests
   done
 }
 
-@test "with --notify the client is told of the decision" {
-  # ciba-notify behind a small server that hands each connection to it
+@test "an assertion of the client's is taken once" {
+  openssl genrsa -out key.pem 2048 2> /dev/null
+  sandbox --approve never --client-key-file key.pem
+  ask_with() {
+    post --data-urlencode "client_assertion=$1" -d client_id=sandbox-client -d scope=openid -d binding_message=Hello \
+      -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \
+      --data-urlencode "login_hint={\"format\":\"iss_sub\",\"iss\":\"$CIBA_ISSUER\",\"sub\":\"$CIBA_USER\"}" "${CIBA_ISSUER}bc-authorize"
+  }
+  claims=$(jq -nc '{iss:"sandbox-client",sub:"sandbox-client",aud:env.CIBA_ISSUER,iat:(now|floor),exp:(now+60|floor),jti:"one"}')
+  assertion=$(signed key.pem "$claims" '{"alg":"RS256"}')
+  [ "$(ask_with "$assertion")" == 200 ]
+  [ "$(ask_with "$assertion")" == 401 ]
+  [ "$(ask_with "$(signed key.pem "$(jq -c '.jti = "two"' <<< "$claims")" '{"alg":"RS256"}')")" == 200 ]
+}
+
+@test "with --notification-url the client is told of the decision" {
+  # ciba-notify behind a small server that passes each connection to it
   cat > serve.mjs <<'END'
 import net from 'node:net';
 import { spawn } from 'node:child_process';
 const server = net.createServer((c) => {
-  const p = spawn('ciba-notify', ['--inetd', '--spool', 'spool'], { stdio: [c, c, 'inherit'] });
+  const p = spawn('ciba-notify', ['--inetd', '--notification-dir', 'spool'], { stdio: [c, c, 'inherit'] });
   p.on('exit', () => c.end());
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
@@ -263,12 +344,12 @@ END
   node serve.mjs > port &
   started+=($!)
   await test -s port
-  sandbox --approve yes --delay 0 --notify "http://127.0.0.1:$(cat port)/notify"
+  sandbox --approve yes --delay 0 --notification-url "http://127.0.0.1:$(cat port)/notify"
   run ciba-authorize -n -m Hello
   [ "$status" -eq 78 ] # a token is needed
-  ciba-authorize -n -m Hello --notify spool > asked
+  ciba-authorize -n -m Hello --notification-dir spool > asked
   await compgen -G 'spool/new/*'
-  run --separate-stderr ciba-poll --spool spool < asked
+  run --separate-stderr ciba-poll --notification-dir spool < asked
   [ "$status" -eq 0 ]
   [ "$(count /oauth/token)" -eq 1 ]
 }

@@ -24,7 +24,7 @@ teardown() {
   for pid in "${started[@]}"; do kill "$pid" 2> /dev/null || true; done
 }
 
-# Documents to buy 1, 2, … of GOOGL.
+# Documents to buy 1, 2, … shares of GOOGL.
 documents() {
   local i
   for ((i = 1; i <= $1; i++)); do
@@ -56,7 +56,7 @@ finished() {
   mkdir dying
   printf '#!/bin/sh\n%s "$@" > out\nkill -9 0\n' "$(command -v stock-buy)" > dying/stock-buy
   chmod +x dying/stock-buy
-  # These live: on a busy machine they would take their own documents for a dead one's, and give them on twice.
+  # These are alive: on a busy machine they would take their own documents for a dead worker's, and do them twice.
   IDLE=60000 worker ask
   IDLE=60000 worker decide
   documents 3 | "$fleet" put > ids
@@ -73,8 +73,8 @@ finished() {
 
 @test "fleet: a worker that polls is killed, and its documents are polled by another" {
   sandbox --approve ask --interval 1
-  # Who lives must not take his own documents for a dead one's: see above. With two of one request in a poll the
-  # provider says slow_down, again and again.
+  # A live worker must not take its own documents for a dead one's: see above. With two polls for one request the
+  # provider sends slow_down, again and again.
   IDLE=60000 worker ask
   IDLE=60000 worker decide
   IDLE=60000 worker buy
@@ -146,7 +146,7 @@ finished() {
   run eval 'documents 1 | "$fleet" put'
   [ "$status" -ne 0 ]
   worker ask
-  await eval '! kill -0 "${groups[0]}" 2> /dev/null'
+  await gone "${groups[0]}"
   $REDIS CONFIG SET maxmemory 0 > /dev/null
   IDLE=300 worker ask
   worker decide

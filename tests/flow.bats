@@ -1,14 +1,14 @@
 # shellcheck source=helper.bash
 load helper
 
-# The pipeline as examples/buy-stock has it, unchanged: buy PROMPT
+# The pipeline exactly as in examples/buy-stock: buy PROMPT
 buy() {
   "$project/examples/buy-stock" "$@"
 }
 
-# Under valgrind the commands are the same, each within it.
+# Under valgrind: the same commands, each run in it.
 if [ -n "${UNDER_VALGRIND:-}" ]; then
-  for command in "llm-chat --no-sandbox" "ciba-authorize --no-sandbox" "ciba-poll --no-sandbox" "stock-buy --no-sandbox" tool-run; do
+  for command in "llm-chat --no-confinement" "ciba-authorize --no-confinement" "ciba-poll --no-confinement" "stock-buy --no-confinement" tool-run; do
     eval "${command% *}() { valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(command -v "${command% *}") ${command#"${command% *}"} \"\$@\"; }"
     command=${command% *}
     # shellcheck disable=SC2163
@@ -21,7 +21,7 @@ fi
   run --separate-stderr buy 'Buy 3 stocks of Google'
   [ "$status" -eq 0 ]
   [ "$output" == "I bought 3 shares of GOOGL for you." ]
-  # valgrind says that it does not know mlock2, by which secrets are locked
+  # valgrind reports that it does not know mlock2, which locks secrets
   [ -z "$(sed '/^--[0-9]*-- /d' <<< "$stderr")" ]
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   [ "$(requests /bc-authorize .form.binding_message)" == '"Do you want to buy 3 shares of GOOGL"' ]
@@ -80,7 +80,7 @@ fi
 
 @test "a model error: nothing is asked or bought, the status is not 0" {
   echo '[{"path":"/v1/chat/completions","times":12,"status":500,"headers":{"retry-after-ms":"1"}}]' > faults
-  sandbox --approve yes --delay 0 --faults faults
+  sandbox --approve yes --delay 0 --faults-file faults
   run --separate-stderr buy 'Buy 3 stocks of Google'
   [ "$status" -eq 69 ]
   [ -z "$output" ]
@@ -90,7 +90,7 @@ fi
 
 @test "an order that the API refuses: the model tells it as it was, the status is not 0" {
   echo '[{"path":"/stocks","status":403,"body":{"message":"insufficient funds"}}]' > faults
-  sandbox --approve yes --delay 0 --faults faults
+  sandbox --approve yes --delay 0 --faults-file faults
   run --separate-stderr buy 'Buy 3 stocks of Google'
   [ "$status" -eq 77 ]
   [[ $output == "I did not buy 3 shares of GOOGL."*"insufficient funds"* ]]
@@ -141,7 +141,7 @@ stages=(
   done
   [ "$(jq -r '.messages[-1].content' s4)" == "I bought 3 shares of GOOGL for you." ]
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
-  # and once more from the approved one, as after a crash: the API knows the order
+  # and again from the approved document, as after a crash: the API knows the order
   bash -c "${stages[3]}" < s2 | cmp - s3
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
 }

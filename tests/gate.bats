@@ -1,13 +1,13 @@
 # shellcheck source=helper.bash
 load helper
 
-# What stands in front of `&& deploy`: the exit status is what executes.
+# What stands before `&& deploy`: the exit status decides whether it runs.
 
 a_key() {
   (umask 077 && openssl rand -hex 32 > "${1:-key}")
 }
 
-# The gate stays shut for the document on stdin, with the status 65 and one line that says so.
+# The gate stays closed for the document on stdin, with status 65 and one line that says why.
 shut() {
   attack
   run --separate-stderr ciba-poll -q "$@"
@@ -61,7 +61,7 @@ shut() {
   attacks
 }
 
-# Each row: a change to a document with an approval, sealed and not; and one to a denied one.
+# Each row: a change to an approved document, sealed and not; and to a denied one.
 @test "the gate stays shut for an approval that was forged, altered, or is another's" {
   sandbox --approve yes --delay 0
   a_key
@@ -116,7 +116,7 @@ shut() {
       jq -c '.calls[0].authorization.status = "approved"' "$document" > yes
       # shellcheck disable=SC2086
       shut $seal < yes
-      # a token of nobody's does not help
+      # an unrelated token does not help
       jq -c '.calls[0] |= (.authorization.status = "approved" | .token = {access_token: "x", token_type: "Bearer", id_token: "a.b.c"})' "$document" > yes
       # shellcheck disable=SC2086
       run ciba-poll -q $seal < yes
@@ -201,7 +201,7 @@ END
 @test "ciba-run runs nothing for an approval whose grant is not what was asked for" {
   while IFS='|' read -r answer words; do
     jq -n "[{path:\"/oauth/token\",body:({access_token:\"x\",token_type:\"Bearer\",scope:\"openid deploy\",expires_in:60} + $answer)}]" > faults
-    sandbox --approve yes --delay 0 --faults faults
+    sandbox --approve yes --delay 0 --faults-file faults
     run --separate-stderr ciba-run --without-id-token -s 'openid deploy' -m Deploy -- touch ran
     echo "$answer: $status $stderr"
     attack
@@ -223,7 +223,7 @@ END
 
 @test "no ID token: ciba-run does not run, for it is not known who approved" {
   jq -n '[{path:"/oauth/token",body:{access_token:"x",token_type:"Bearer",expires_in:60}}]' > faults
-  sandbox --approve yes --delay 0 --faults faults
+  sandbox --approve yes --delay 0 --faults-file faults
   run --separate-stderr ciba-run -m Deploy -- touch ran
   [ "$status" -eq 76 ]
   [[ $stderr == *"not known who approved"* ]]
@@ -237,7 +237,7 @@ END
     mkfifo pipe
     { cat approved; printf %s "$rest"; cat < hold; } > pipe &
     mkfifo hold
-    run --separate-stderr ciba-poll -q --timeout 0.5 < pipe
+    run --separate-stderr ciba-poll -q --max-wait 0.5 < pipe
     echo "$rest: $status $stderr"
     [ "$status" -eq 75 ]
     [[ $stderr == *"not read to its end"* ]]
@@ -258,12 +258,12 @@ END
 @test "a journal tells only of the request that the call has" {
   sandbox --approve yes --delay 0
   a_key
-  a_call | ciba-authorize -m Buy --seal-key-file key | ciba-poll --seal-key-file key --journal theirs > first
+  a_call | ciba-authorize -m Buy --seal-key-file key | ciba-poll --seal-key-file key --journal-file theirs > first
   kill "$CIBA_SANDBOX_PID"
   sandbox --approve no --delay 0 --port "$(jq -r '.calls[0].authorization.issuer | split(":")[2] | rtrimstr("/")' first)"
   a_call | ciba-authorize -m Buy --seal-key-file key > second
   jq -c --arg key "$(jq -r '.calls[0].authorization.auth_req_id' second)" 'select(.step == "decided") | .key = $key' theirs > forged
-  run ciba-poll -q --seal-key-file key --journal forged < second
+  run ciba-poll -q --seal-key-file key --journal-file forged < second
   [ "$status" -eq 1 ]
 }
 
@@ -282,7 +282,7 @@ END
   [[ $stderr == *"has expired"* ]]
 }
 
-# Each row: a call with a result beside an approved one.
+# Each row: a call with a result, next to an approved one.
 @test "the gate stays shut over a call that was refused or failed, also when it has its result" {
   sandbox --approve yes --delay 0
   an_approved_call > approved

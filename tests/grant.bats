@@ -1,8 +1,8 @@
 # shellcheck source=helper.bash
 load helper
 
-# The grant is what was asked for, or it is no approval: what ciba-poll says, and what executors do with a document
-# that says otherwise all the same.
+# The grant is what was asked for, or it is no approval: what ciba-poll reports, and what executors do with a document
+# that claims otherwise.
 
 # The answer of the token endpoint, a jq object in which $id is an ID token with the claims of id_claims: answer JQ [JQ]
 answer() {
@@ -10,7 +10,7 @@ answer() {
     "[{path:\"/jwks\",times:9,body:$jwks},{path:\"/oauth/token\",body:({access_token:\"x\",token_type:\"Bearer\",expires_in:60,id_token:\$id} + $1)}]" | spoil
 }
 
-# An unsigned JWT of these claims, as an access token that nobody here verifies: jwt CLAIMS
+# An unsigned JWT of these claims, as an access token that nothing here verifies: jwt CLAIMS
 jwt() {
   printf '%s.%s.c2ln' "$(printf '{"alg":"RS256"}' | base64url)" "$(printf %s "$1" | base64url)"
 }
@@ -20,7 +20,7 @@ setup() {
   signing_key key.pem
 }
 
-# Each row: the answer, the change to the ID token's claims, the error, words.
+# Each row: the answer, the change to the ID token's claims, the error, words of the message.
 @test "less or other than was asked for is failed, told, and no token leaves ciba-poll" {
   sandbox --approve never
   opaque=$(jwt '{"aud":"https://other/","scope":"stock:trade"}')
@@ -121,13 +121,13 @@ END
   openssl ecparam -name prime256v1 -genkey -noout -out dpop.pem
   answer '{}'
   ciba-authorize -m Buy < <(a_call) > asked
-  run --separate-stderr ciba-poll --dpop-key dpop.pem < asked
+  run --separate-stderr ciba-poll --dpop-key-file dpop.pem < asked
   [ "$status" -eq 76 ]
   [[ $stderr == *"a downgrade"* ]]
   kill "$CIBA_SANDBOX_PID"
   sandbox --approve yes --delay 0
   an_approved_call > bearer
-  for command in 'stock-buy --dpop-key dpop.pem' 'tool-run --name buy --dpop-key dpop.pem -- touch ran'; do
+  for command in 'stock-buy --dpop-key-file dpop.pem' 'tool-run --tool buy --dpop-key-file dpop.pem -- touch ran'; do
     # shellcheck disable=SC2086 # words
     run --separate-stderr $command < bearer
     [ "$status" -eq 65 ]
@@ -137,14 +137,14 @@ END
   [ "$(count /stocks)" -eq 0 ]
 }
 
-# Each row: a change to an approved document, the status, words.
+# Each row: a change to an approved document, the status, words of the message.
 @test "a document whose grant is not what was asked for is refused by every executor" {
   sandbox --approve yes --delay 0
   a_call | ciba-authorize -m Buy -d '{type:"order",ticker,qty}' | ciba-poll > approved
   other=$(jwt '{"aud":"https://other/"}')
   while IFS='~' read -r change expected words; do
     jq -c --arg other "$other" "$change" approved > changed
-    for command in stock-buy 'tool-run --name buy -- touch ran'; do
+    for command in stock-buy 'tool-run --tool buy -- touch ran'; do
       # shellcheck disable=SC2086 # words
       run --separate-stderr $command < changed
       echo "$command $change: $status $stderr"
@@ -234,7 +234,7 @@ END
 
 @test "--resource is an absolute URI without a fragment; a signed request is for the issuer" {
   openssl genrsa -out client.pem 2048 2> /dev/null
-  sandbox --approve never --client-key client.pem
+  sandbox --approve never --client-key-file client.pem
   for resource in 'https://api/#x' 'https://api/a b' api '//api/x' '1https://x' '' $'https://a/\n' 'https://a/"'; do
     run ciba-authorize -n -m Deploy --resource "$resource"
     [ "$status" -eq 64 ]
@@ -244,7 +244,6 @@ END
   jq -e '.calls[0].authorization.resource == ["urn:example:api"]' asked
   ciba-authorize -n -m Deploy --signed --client-auth private_key_jwt --client-key-file client.pem \
     --assertion-audience "${CIBA_ISSUER}oauth/token" > signed || true
-  claims() { requests /bc-authorize ".form.$1" | tail -n 1 | jq -r 'split(".")[1] | @base64d | fromjson | .aud'; }
-  [ "$(claims request)" == "$CIBA_ISSUER" ]
-  [ "$(claims client_assertion)" == "${CIBA_ISSUER}oauth/token" ]
+  [ "$(requests /bc-authorize '.form | [.request.claims.aud, .client_assertion.claims.aud]' | tail -n 1)" == \
+    "[\"$CIBA_ISSUER\",\"${CIBA_ISSUER}oauth/token\"]" ]
 }

@@ -12,7 +12,7 @@ load helper
     readelf -lW "$binary" | grep -q GNU_RELRO
     readelf -lW "$binary" | grep -q 'GNU_STACK.* RW '
     no grep -q ' RWE ' <(readelf -lW "$binary")
-    # A static one has lost its symbols.
+    # A static binary has no symbols left.
     readelf -sW "$binary" | grep -q __stack_chk_fail || no grep -q 'Symbol table' <(readelf -sW "$binary")
     readelf -sW "$binary" | grep -q '_chk@' || no grep -q 'Symbol table' <(readelf -sW "$binary")
   done

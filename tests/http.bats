@@ -1,10 +1,10 @@
 # shellcheck source=helper.bash
 load helper
 
-# Asks the misbehaving server for metadata: ask [OPTION...]
+# Fetches metadata from the misbehaving server: ask [OPTION...]
 ask() {
   export CIBA_ISSUER=$raw/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
-  run --separate-stderr timeout 20 ciba-authorize "$@" -n -m Hello
+  run --separate-stderr timeout 200 ciba-authorize "$@" -n -m Hello
 }
 
 answer() {
@@ -98,13 +98,14 @@ answer() {
 }
 
 @test "--connect-timeout ends a connection that is not accepted" {
-  # 10.255.255.1 would leave this machine; a full backlog on loopback does it too
+  # 10.255.255.1 would leave this machine; a full backlog on loopback has the same effect
   command -v node > /dev/null || skip "node is not installed"
   node -e 'const s=require("net").createServer(()=>{});s.listen(0,"127.0.0.1",1,()=>{console.log(s.address().port);setInterval(()=>{const e=Date.now()+1e5;while(Date.now()<e);},1)})' > port &
   started+=($!)
   await test -s port
   raw=http://127.0.0.1:$(cat port)
-  for i in 1 2 3 4; do timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$(cat port); read -r x <&3" & started+=($!); done
+  for i in 1 2 3 4; do bash -c "exec 3<>/dev/tcp/127.0.0.1/$(cat port); read -r x <&3" & started+=($!); done
+  await grep -q "^ *[0-9]*: [^ ]* [^ ]*:$(printf %04X "$(cat port)") 02" /proc/net/tcp # one of them is not accepted
   ask --connect-timeout 0.3 --max-time 100
   [ "$status" -eq 69 ]
   [[ $stderr =~ after\ ([0-9]+)\ m ]] # ms, or milliseconds
@@ -121,12 +122,12 @@ certificate() {
     -extfile <(echo "subjectAltName=DNS:${2:-localhost}") 2> /dev/null
 }
 
-@test "TLS: a certificate of a trusted CA is taken, by --cacert, SSL_CERT_FILE or SSL_CERT_DIR" {
+@test "TLS: a certificate of a trusted CA is taken, by --tls-ca-file, SSL_CERT_FILE or SSL_CERT_DIR" {
   authority
   certificate good
-  sandbox --approve yes --delay 0 --cert good.pem --key good.key
+  sandbox --approve yes --delay 0 --tls-cert-file good.pem --tls-key-file good.key
   [[ $CIBA_ISSUER == https://localhost:* ]]
-  run ciba-authorize --cacert ca.pem -n -m Hello
+  run ciba-authorize --tls-ca-file ca.pem -n -m Hello
   [ "$status" -eq 0 ]
   SSL_CERT_FILE=ca.pem run ciba-authorize -n -m Hello
   [ "$status" -eq 0 ]
@@ -140,32 +141,34 @@ certificate() {
   [ "$output" == "I bought 3 shares of GOOGL for you." ]
 }
 
-@test "TLS: an unknown CA, another host, an expired certificate: nothing is sent, 69, and the CA option is named" {
+@test "TLS: an unknown CA, another host, an expired certificate: nothing is sent, 69, and each says what to do" {
   authority
   certificate good
-  sandbox --approve yes --delay 0 --cert good.pem --key good.key
+  sandbox --approve yes --delay 0 --tls-cert-file good.pem --tls-key-file good.key
   run --separate-stderr ciba-authorize -n -m Hello
   [ "$status" -eq 69 ]
-  [[ $stderr == *"certificate is not trusted"*"--cacert or SSL_CERT_FILE"* ]]
+  [[ $stderr == *"certificate is not trusted"*"--tls-ca-file or SSL_CERT_FILE"* ]]
   openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 30 -subj "/CN=Other CA" 2> /dev/null
-  run ciba-authorize --cacert other.pem -n -m Hello
+  run ciba-authorize --tls-ca-file other.pem -n -m Hello
   [ "$status" -eq 69 ]
   kill "$CIBA_SANDBOX_PID"
   certificate elsewhere other.example
-  sandbox --cert elsewhere.pem --key elsewhere.key
-  run ciba-authorize --cacert ca.pem -n -m Hello
+  sandbox --tls-cert-file elsewhere.pem --tls-key-file elsewhere.key
+  run --separate-stderr ciba-authorize --tls-ca-file ca.pem -n -m Hello
   [ "$status" -eq 69 ]
+  [[ $stderr == *"the URL must have the name that is in the certificate"* ]]
   kill "$CIBA_SANDBOX_PID"
   certificate old localhost -1
-  sandbox --cert old.pem --key old.key
-  run ciba-authorize --cacert ca.pem -n -m Hello
+  sandbox --tls-cert-file old.pem --tls-key-file old.key
+  run --separate-stderr ciba-authorize --tls-ca-file ca.pem -n -m Hello
   [ "$status" -eq 69 ]
+  [[ $stderr == *"has expired"*"the server needs a new one, or this machine's clock is wrong"* ]]
   empty requests
-  run ciba-authorize --cacert none.pem -n -m Hello
+  run ciba-authorize --tls-ca-file none.pem -n -m Hello
   [ "$status" -eq 78 ] || [ "$status" -eq 66 ]
 }
 
-# openssl's own server, in www, as the issuer: openssl_server OPTION...
+# openssl's server, in www, as the issuer: openssl_server OPTION...
 openssl_server() {
   authority
   certificate good
@@ -181,7 +184,7 @@ openssl_server() {
   openssl_server -HTTP
   body="{\"issuer\":\"$CIBA_ISSUER\"}"
   printf 'HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s' "${#body}" "$body" > www/.well-known/openid-configuration
-  run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
+  run --separate-stderr ciba-authorize --tls-ca-file ca.pem -n -m Hello
   echo "$stderr"
   [ "$status" -eq 78 ]
   [[ $stderr == *"its metadata has no backchannel_authentication_endpoint"* ]]
@@ -192,9 +195,9 @@ openssl_server() {
   for group in P-256 P-384; do
     printf '%s\n' 'openssl_conf = all' '[all]' 'ssl_conf = tls' '[tls]' 'system_default = groups' '[groups]' "Groups = $group" > "$group.cnf"
   done
-  OPENSSL_CONF=$PWD/P-256.cnf run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
+  OPENSSL_CONF=$PWD/P-256.cnf run --separate-stderr ciba-authorize --tls-ca-file ca.pem -n -m Hello
   [[ $stderr != *handshake* ]]
-  OPENSSL_CONF=$PWD/P-384.cnf run --separate-stderr ciba-authorize --cacert ca.pem -n -m Hello
+  OPENSSL_CONF=$PWD/P-384.cnf run --separate-stderr ciba-authorize --tls-ca-file ca.pem -n -m Hello
   echo "$stderr"
   [ "$status" -eq 69 ]
   [[ $stderr == *handshake* ]]
@@ -205,7 +208,7 @@ openssl_server() {
   command -v strace > /dev/null || skip "strace is not installed"
   authority
   certificate good
-  sandbox --cert good.pem --key good.key
+  sandbox --tls-cert-file good.pem --tls-key-file good.key
   strace -f -e trace=openat,open -o trace ciba-authorize -n -m Hello || true
   no grep -q 'ca-certificates.crt' trace
 }
@@ -239,9 +242,9 @@ openssl_server() {
 @test "TLS: an https issuer's endpoints are https, and what TLS keeps secret is written nowhere" {
   authority
   certificate good
-  sandbox --approve yes --delay 0 --cert good.pem --key good.key
+  sandbox --approve yes --delay 0 --tls-cert-file good.pem --tls-key-file good.key
   export SSL_CERT_FILE=$PWD/ca.pem SSLKEYLOGFILE=$PWD/keys
-  ciba-authorize --no-sandbox -n -m Hello > asked
+  ciba-authorize --no-confinement -n -m Hello > asked
   [ ! -e keys ]
   curl -ks "${CIBA_ISSUER}.well-known/openid-configuration" |
     jq '.token_endpoint = "http://127.0.0.1:9/x" | .backchannel_authentication_endpoint = .token_endpoint' > metadata
@@ -254,4 +257,14 @@ openssl_server() {
     [ "$status" -eq 78 ]
     [[ $stderr == *"is not https"* ]]
   done
+}
+
+@test "a setting that is no URL is named, and http in the place of https is guessed" {
+  sandbox
+  CIBA_ISSUER=127.0.0.1:18999 run --separate-stderr ciba-authorize -n -m Hello
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"CIBA_ISSUER: '127.0.0.1:18999' is not a URL; write it with https://"* ]]
+  CIBA_ISSUER=https${CIBA_ISSUER#http} run --separate-stderr ciba-authorize -n -m Hello
+  [ "$status" -eq 69 ]
+  [[ $stderr == *"is it http, not https?"* ]]
 }

@@ -1,16 +1,16 @@
 # shellcheck source=helper.bash
 load helper
 
-# A faulty server between: its answer to the first request on a path is lost after it has acted.
+# A faulty server in between: it handles the first request on a path, and its answer is lost.
 lossy() {
   jq -n --arg path "$1" '[{path: $path, drop: true, after: true}]' > faults
-  sandbox --approve yes --delay 0 --interval 1 --faults faults
+  sandbox --approve yes --delay 0 --interval 1 --faults-file faults
 }
 
 @test "the intent is in the journal, synced, before the request leaves; the outcome after" {
   sandbox --approve yes --delay 0
   a_call > call
-  ASAN_OPTIONS=detect_leaks=0 run strace -s 400 -y -f -e trace=write,fsync,sendto,sendmsg,?send,?socketcall -o trace ciba-authorize -m Buy --journal journal < call
+  ASAN_OPTIONS=detect_leaks=0 run strace -s 400 -y -f -e trace=write,fsync,sendto,sendmsg,?send,?socketcall -o trace ciba-authorize -m Buy --journal-file journal < call
   [ "$status" -eq 0 ]
   awk '/write\(.*journal.*\\"ask\\"/ {intent = NR} /fsync\(.*journal/ && intent && !synced {synced = NR}
        /send(to)?\(.*bc-authorize/ {sent = NR} /write\(.*journal.*\\"asked\\"/ {outcome = NR}
@@ -36,20 +36,20 @@ lossy() {
 @test "an asking whose answer was lost is repeated only when the first can no longer be approved" {
   lossy /bc-authorize
   a_call > call
-  run --separate-stderr ciba-authorize -m Buy --expiry 5 --journal journal < call
+  run --separate-stderr ciba-authorize -m Buy --expiry 20 --journal-file journal < call
   [ "$status" -eq 69 ]
   echo "$output" > lost
   jq -e '.calls[0].authorization | .error == "outcome_unknown" and .ask_again_at > .requested_at + 1' lost
   # from the document alone, and from the journal alone
-  run --separate-stderr ciba-authorize -m Buy --expiry 5 < lost
+  run --separate-stderr ciba-authorize -m Buy --expiry 20 < lost
   [ "$status" -eq 75 ]
   [[ $stderr == *"asked again in "*"--ask-again"* ]]
-  run --separate-stderr ciba-authorize -m Buy --expiry 5 --journal journal < call
+  run --separate-stderr ciba-authorize -m Buy --expiry 20 --journal-file journal < call
   [ "$status" -eq 75 ]
   holds '.calls[0].authorization.error == "outcome_unknown"'
   [ "$(count /bc-authorize)" -eq 1 ]
   await time_has_come
-  run --separate-stderr ciba-authorize -m Buy --journal journal < call
+  run --separate-stderr ciba-authorize -m Buy --journal-file journal < call
   [ "$status" -eq 0 ]
   holds '.calls[0].authorization.status == "pending"'
 }
@@ -60,8 +60,8 @@ time_has_come() {
 @test "--ask-again asks at once" {
   lossy /bc-authorize
   a_call > call
-  ciba-authorize -m Buy --journal journal < call > lost || true
-  run --separate-stderr ciba-authorize -m Buy --ask-again --journal journal < call
+  ciba-authorize -m Buy --journal-file journal < call > lost || true
+  run --separate-stderr ciba-authorize -m Buy --ask-again --journal-file journal < call
   [ "$status" -eq 0 ]
   run --separate-stderr ciba-authorize -m Buy --ask-again < lost
   [ "$status" -eq 0 ]
@@ -71,10 +71,10 @@ time_has_come() {
 @test "an order whose answer was lost is sent again with the same Idempotency-Key" {
   lossy /stocks
   an_approved_call > decided
-  run --separate-stderr stock-buy --journal journal < decided
+  run --separate-stderr stock-buy --journal-file journal < decided
   [ "$status" -eq 69 ]
   holds '.calls[0] | has("token") and (has("result") | not)'
-  stock-buy --journal journal < decided > bought
+  stock-buy --journal-file journal < decided > bought
   [ "$(requests /stocks '.idempotency_key' | sort -u | wc -l)" -eq 1 ]
   [ "$(orders | jq length)" -eq 1 ]
 }
@@ -108,7 +108,7 @@ time_has_come() {
   sandbox --approve yes --delay 0
   an_approved_call > decided
   tool_once() {
-    sh -c 'echo "$$" > pid; exec "$@"' sh tool-run --name buy --at-most-once --journal journal -- \
+    sh -c 'echo "$$" > pid; exec "$@"' sh tool-run --tool buy --at-most-once --journal-file journal -- \
       sh -c 'echo >> ran; '"$1"
   }
   # shellcheck disable=SC2016
@@ -125,15 +125,15 @@ time_has_come() {
   sandbox --approve yes --delay 0
   an_approved_call > decided
   # shellcheck disable=SC2016
-  run --separate-stderr tool-run --name buy --journal journal -- \
+  run --separate-stderr tool-run --tool buy --journal-file journal -- \
     sh -c 'echo "$IDEMPOTENCY_KEY" >> keys; kill -9 $PPID' < decided
   [ "$status" -eq 74 ]
   [[ $stderr == *"what came of it is not known"* ]]
   holds '.calls[0] | has("token") and (has("result") | not)'
   # shellcheck disable=SC2016
-  tool-run --name buy --journal journal -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' < decided > done.json
+  tool-run --tool buy --journal-file journal -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' < decided > done.json
   # shellcheck disable=SC2016
-  an_approved_call | tool-run --name buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > done.json
+  an_approved_call | tool-run --tool buy -- sh -c 'echo "$IDEMPOTENCY_KEY" >> keys' > done.json
   [ "$(grep -cE '^[A-Za-z0-9_-]{43}$' keys)" -eq 3 ]
   [ "$(sed -n 1p keys)" == "$(sed -n 2p keys)" ]
   [ "$(sed -n 2p keys)" != "$(sed -n 3p keys)" ]
@@ -142,12 +142,12 @@ time_has_come() {
 @test "begun, and the approval over since: it is not said that nothing was done" {
   lossy /stocks
   an_approved_call > decided
-  stock-buy --journal journal < decided || true
+  stock-buy --journal-file journal < decided || true
   jq -c '.calls[0].token.expires_at = 1' decided > late
-  run --separate-stderr stock-buy --journal journal < late
+  run --separate-stderr stock-buy --journal-file journal < late
   [ "$status" -eq 69 ]
   holds '.calls[0].result | .error == "outcome_unknown" and (.content | contains("not known whether it was done"))'
-  # without that it is
+  # without it, it is
   run --separate-stderr stock-buy < late
   holds '.calls[0].result | .error == "refused" and (.content | contains("Nothing was done"))'
 }
@@ -155,18 +155,18 @@ time_has_come() {
 @test "a journal is one document's, waits for its turn, and survives a torn line" {
   sandbox --approve yes --delay 0
   { a_call GOOGL 1; a_call GOOGL 2; } > two
-  run --separate-stderr ciba-authorize -m Buy --journal journal < two
+  run --separate-stderr ciba-authorize -m Buy --journal-file journal < two
   [ "$status" -eq 65 ]
   [[ $stderr == *"is for one document"* ]]
   [ "$(wc -l <<< "$output")" -eq 2 ]
   [ "$(count /bc-authorize)" -eq 1 ]
   printf '{"step":"as' >> journal
-  run --separate-stderr ciba-authorize -m Buy --journal journal < <(a_call GOOGL 1)
+  run --separate-stderr ciba-authorize -m Buy --journal-file journal < <(a_call GOOGL 1)
   [ "$status" -eq 0 ]
   [ "$(count /bc-authorize)" -eq 1 ]
   jq -e . journal
   echo 'no JSON' >> journal
-  run --separate-stderr ciba-authorize -m Buy --journal journal < <(a_call GOOGL 1)
+  run --separate-stderr ciba-authorize -m Buy --journal-file journal < <(a_call GOOGL 1)
   [ "$status" -eq 65 ]
   [[ $stderr == *"no journal"* ]]
   [ "$(count /bc-authorize)" -eq 1 ]
@@ -174,12 +174,12 @@ time_has_come() {
 
 @test "what cannot be written down is not done" {
   sandbox --approve yes --delay 0
-  run bash -c "trap '' XFSZ; ulimit -f 0; exec ciba-authorize -m Buy --journal journal" < <(a_call)
+  run bash -c "trap '' XFSZ; ulimit -f 0; exec ciba-authorize -m Buy --journal-file journal" < <(a_call)
   echo "$output"
   [ "$status" -eq 74 ]
   [ "$(count /bc-authorize)" -eq 0 ]
   an_approved_call > decided
-  run stock-buy --journal no-such-folder/journal < decided
+  run stock-buy --journal-file no-such-folder/journal < decided
   [ "$status" -eq 74 ]
   [ "$(orders)" == '[]' ]
 }

@@ -1,12 +1,12 @@
 # shellcheck source=helper.bash
 load helper
 
-# A server that answers so (jq, of a fault) the first time, or N times: failing ANSWER [N]
+# A server that answers like this (jq, of a fault) the first time, or N times: failing ANSWER [N]
 failing() {
   jq -n "[{path: \"/v1/chat/completions\", times: ${2:-1}} + ($1)]" > faults
   [ -z "${CIBA_SANDBOX_PID:-}" ] || kill "$CIBA_SANDBOX_PID"
   rm -f requests
-  sandbox --faults faults
+  sandbox --faults-file faults
 }
 
 # The seconds between the first and the last request.
@@ -71,9 +71,9 @@ END
   [[ $stderr == *"HTTP 503"* ]]
 }
 
-@test "--timeout ends all tries together, and a wait that is too long is not begun" {
+@test "--max-total-time ends all tries together, and a wait that is too long is not begun" {
   failing '{status: 503}' 99
-  run --separate-stderr llm-chat -nr --timeout 1 Hello
+  run --separate-stderr llm-chat -nr --max-total-time 1 Hello
   [ "$status" -eq 69 ]
   [ "$(count /v1/chat/completions)" -ge 1 ]
   [ "$(count /v1/chat/completions)" -lt 6 ] # which the retries alone would make it, in ten seconds
@@ -84,7 +84,7 @@ END
   [ "$(count /v1/chat/completions)" -eq 1 ]
   printf 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n' > begun
   raw_server stall begun
-  run --separate-stderr env OPENAI_BASE_URL="$raw" llm-chat -nr --timeout 0.5 --retries 9 Hello
+  run --separate-stderr env OPENAI_BASE_URL="$raw" llm-chat -nr --max-total-time 0.5 --retries 9 Hello
   [ "$status" -eq 69 ]
 }
 
@@ -103,7 +103,7 @@ END
   failing '{status: 400, body: {error: {message: "stream_options: extra fields not permitted"}}}'
   llm-chat -nr --stream Hello
   [ "$(requests /v1/chat/completions '.body | has("stream_options")' | paste -sd' ')" == 'true false' ]
-  # One after the other; and not without end.
+  # One after the other; and not endlessly.
   failing '{status: 422, body: {error: {message: "unknown field stream_options, unknown field max_tokens"}}}' 2
   llm-chat -nr --stream --max-tokens 9 Hello
   [ "$(requests /v1/chat/completions '.body | has("stream_options")' | paste -sd' ')" == 'true true false' ]
@@ -113,7 +113,7 @@ END
   [ "$(count /v1/chat/completions)" -eq 5 ]
 }
 
-# Each row: what a server says (jq), the exit status, words.
+# Each row: the server's answer (jq), the exit status, words of the message.
 @test "the errors of many servers: each says what to do, with the provider's request id" {
   while IFS='|' read -r answer expected words; do
     failing "$answer" 99
@@ -140,4 +140,16 @@ END
 {status:400,body:{errors:[{message:"the first"}]}}|76|the first
 {status:502,body:"<html>Bad Gateway</html>"}|69|HTTP 502
 END
+}
+
+@test "a request that could not be sent is sent again at once, by a connection of its own" {
+  build=$(dirname "$(command -v llm-chat)")
+  [[ $build != */asan && $build != */static ]] || skip "nothing can be preloaded"
+  sandbox
+  head -c 16 /dev/zero > counter
+  FAULT_COUNTER=counter FAULT_KIND=eio FAULT_ONLY='llm-chat send' FAULT_AT=1 FAULT_LOG=failed LD_PRELOAD=$build/tests/faults.so \
+    run timeout 200 llm-chat -n -r Hello
+  [ "$status" -eq 0 ]
+  [ -s failed ]
+  [ "$(count /v1/chat/completions)" -eq 1 ]
 }

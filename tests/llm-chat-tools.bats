@@ -6,12 +6,12 @@ setup() {
   stock-buy --describe > buy.json
 }
 
-# The model answers so (jq), one after the other.
+# The model answers with these (jq), one after the other.
 model_says() {
   printf '%s\n' "$@" | jq -s '[.[] | {path: "/v1/chat/completions", body: {choices: [{message: .}]}}]' > faults
   [ -z "${CIBA_SANDBOX_PID:-}" ] || kill "$CIBA_SANDBOX_PID"
   rm -f requests
-  sandbox --faults faults
+  sandbox --faults-file faults
 }
 
 @test "-t takes OpenAI's form, a bare function, Anthropic's, the Responses API's, and MCP's tools/list" {
@@ -48,34 +48,34 @@ model_says() {
   [ "$status" -eq 0 ]
 }
 
-@test "--tool-choice and --no-parallel are sent, in each API's words" {
+@test "--tool-choice and --no-parallel-calls are sent, in each API's words" {
   sandbox
-  llm-chat -n -t buy.json --tool-choice required --no-parallel hello > /dev/null
+  llm-chat -n -t buy.json --tool-choice required --no-parallel-calls hello > /dev/null
   [ "$(requests /v1/chat/completions '[.body.tool_choice, .body.parallel_tool_calls]')" == '["required",false]' ]
   llm-chat -n -t buy.json --tool-choice buy hello > /dev/null
   [ "$(requests /v1/chat/completions '.body.tool_choice' | tail -n 1)" == '{"type":"function","function":{"name":"buy"}}' ]
   printf 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}' > empty
   export ANTHROPIC_API_KEY=k ANTHROPIC_BASE_URL=$OPENAI_BASE_URL ANTHROPIC_MODEL=m
-  llm-chat -n --api anthropic -t buy.json --tool-choice buy --no-parallel hello > /dev/null || true
+  llm-chat -n --api anthropic -t buy.json --tool-choice buy --no-parallel-calls hello > /dev/null || true
   [ "$(requests /v1/messages '.body.tool_choice')" == '{"type":"tool","name":"buy","disable_parallel_tool_use":true}' ]
   llm-chat -n --api responses -t buy.json --tool-choice buy hello > /dev/null || true
   [ "$(requests /v1/responses '[.body.tool_choice, .body.store]')" == '[{"type":"function","name":"buy"},false]' ]
 }
 
-@test "--schema: the answer is asked for, checked, and printed with -r" {
+@test "--schema-file: the answer is asked for, checked, and printed with -r" {
   echo '{"type":"object","properties":{"total":{"type":"integer"}},"required":["total"],"additionalProperties":false}' > schema
   sandbox
-  run --separate-stderr llm-chat -nr --schema schema 'json {"total":3}'
+  run --separate-stderr llm-chat -nr --schema-file schema 'json {"total":3}'
   [ "$status" -eq 0 ]
   [ "$output" == '{"total":3}' ]
   [ "$(requests /v1/chat/completions '.body.response_format.json_schema | [.strict, .schema.required]')" == '[true,["total"]]' ]
   model_says '{"role":"assistant","content":"{\"total\":\"three\"}"}' '{"role":"assistant","content":"{\"total\":3}"}'
-  run --separate-stderr llm-chat -n --schema schema hello
+  run --separate-stderr llm-chat -n --schema-file schema hello
   [ "$status" -eq 0 ]
   holds '.messages[2].content | contains("total: must be of type")'
   holds '.messages[-1].content == "{\"total\":3}"'
   model_says '{"role":"assistant","content":"three"}' '{"role":"assistant","content":"3"}'
-  run --separate-stderr llm-chat -n --schema schema hello
+  run --separate-stderr llm-chat -n --schema-file schema hello
   [ "$status" -eq 76 ]
   [[ $stderr == *"its answer is still not valid"* ]]
   holds '.messages[-1] | .role == "assistant" and .content == "3"'
@@ -117,7 +117,7 @@ model_says() {
   [ "$(llm-chat -j 16 -r < many)" == "$(seq 200)" ]
   llm-chat -j 16 --unordered < many > out
   [ "$(jq -c .n out | sort -n)" == "$(seq 200)" ]
-  # a bad one is named, a failing one goes out as it was, and the status is the worst
+  # a bad one is reported, a failing one is written unchanged, and the status is the worst
   { head -n 3 many; echo '{"messages":'; echo '{"messages":[{"role":"user","content":"x"},{"role":"tool"}]}'; tail -n 3 many; } > mixed
   run --separate-stderr llm-chat -j 4 < mixed
   [ "$status" -ne 0 ]
@@ -132,7 +132,7 @@ model_says() {
   for word in slow quick; do
     printf '{"n":"%s","calls":[{"id":"%s","name":"t","arguments":{"w":"%s"}}]}\n' $word $word $word
   done > two
-  tool-run --name t --without-approval -j 2 --unordered -- ./tool < two > out &
+  tool-run --tool t --without-approval -j 2 --unordered -- ./tool < two > out &
   local runner=$!
   await grep -q quick out
   no grep -q slow out
@@ -147,7 +147,7 @@ model_says() {
   chmod +x tool
   for word in bad a b c; do printf '{"n":"%s","calls":[{"id":"%s","name":"t","arguments":{"w":"%s"}}]}\n' $word $word $word; done > four
   mkfifo in
-  command tool-run --name t --without-approval -j 2 -- ./tool < in > out 2> said &
+  command tool-run --tool t --without-approval -j 2 -- ./tool < in > out 2> said &
   local runner=$!
   started+=("$runner")
   exec 9> in

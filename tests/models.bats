@@ -21,13 +21,13 @@ setup() {
   mock=$(cat "$BATS_FILE_TMPDIR/mock")
 }
 
-# The settings of an API of the mock's.
+# The settings for an API of the mock.
 use() {
   export LLM_API=$1 OPENAI_BASE_URL=$mock/v1 OPENAI_API_KEY=k OPENAI_MODEL=gpt-4o ANTHROPIC_BASE_URL=$mock/v1 \
     ANTHROPIC_API_KEY=k ANTHROPIC_MODEL=claude-sonnet-4 AZURE_OPENAI_ENDPOINT=$mock AZURE_OPENAI_API_KEY=k AZURE_OPENAI_DEPLOYMENT=gpt-4o
 }
 
-# The document without what differs from answer to answer.
+# The document without what varies between answers.
 stable() {
   jq -cS 'del(.usage, .messages[].responses[]?.id, .messages[].anthropic[]?.signature)' "$@"
 }
@@ -67,10 +67,10 @@ stable() {
   jq -e '.messages[-1].anthropic | any(.type == "thinking")' one
   for api in openai responses azure anthropic; do
     use "$api"
-    [ "$(llm-chat -r -m "$([ "$api" = anthropic ] && echo claude-sonnet-4 || echo gpt-4o)" < one)" == Done. ]
+    [ "$(llm-chat -r -M "$([ "$api" = anthropic ] && echo claude-sonnet-4 || echo gpt-4o)" < one)" == Done. ]
   done
   curl -s "$mock/__aimock/journal" > journal
-  # what is Anthropic's own goes to nobody else, and comes back to Anthropic as it was
+  # what is only Anthropic's goes to no other server, and comes back to Anthropic unchanged
   jq -e '[.. | objects | select(has("anthropic"))] == []' journal
 }
 

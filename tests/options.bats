@@ -1,6 +1,11 @@
 # shellcheck source=helper.bash
 load helper
 
+# The status of an error: hosts let the tool run on any other than 2: of COMMAND STATUS
+of() {
+  case $1 in ciba-hook) echo 2 ;; *) echo "$2" ;; esac
+}
+
 @test "--help is on stdout, exits 0, and begins with the usage" {
   for command in "${every_command[@]}"; do
     run --separate-stderr "$command" --help
@@ -24,11 +29,12 @@ load helper
 @test "an unknown option exits 64 and names the option and --help" {
   for command in "${every_command[@]}"; do
     run --separate-stderr "$command" --no-such-option < /dev/null
-    [ "$status" -eq 64 ]
-    [ -z "$output" ]
-    [[ $stderr == "$command: unknown option --no-such-option; try '$command --help'" ]]
+    [ "$status" -eq "$(of "$command" 64)" ]
+    [ "$command" == ciba-hook ] || [ -z "$output" ]
+    [[ ${stderr%%$'\n'*} == "$command: unknown option --no-such-option; try '$command --help'" ]]
+    [ "$command" == ciba-hook ] || [[ $stderr != *$'\n'* ]]
     run --separate-stderr "$command" -Z < /dev/null
-    [ "$status" -eq 64 ]
+    [ "$status" -eq "$(of "$command" 64)" ]
     [[ $stderr == *"unknown option -Z"* ]]
   done
 }
@@ -39,9 +45,9 @@ load helper
   run ciba-authorize --expiry soon
   [ "$status" -eq 64 ]
   [[ $output == *"'soon' is not a whole number"* ]]
-  run ciba-poll --timeout -1
+  run ciba-poll --max-wait -1
   [ "$status" -eq 64 ]
-  run ciba-poll --timeout nan
+  run ciba-poll --max-wait nan
   [ "$status" -eq 64 ]
   run ciba-poll operand
   [ "$status" -eq 64 ]
@@ -53,7 +59,7 @@ load helper
   [ "$status" -eq 64 ]
   run tool-run -- true
   [ "$status" -eq 64 ]
-  run tool-run --name x
+  run tool-run --tool x
   [ "$status" -eq 64 ]
   run ciba-sandbox --approve perhaps -- true
   [ "$status" -eq 64 ]
@@ -92,13 +98,101 @@ load helper
 
 @test "a file that is not there exits 66 and is named" {
   nowhere
-  for arguments in "ciba-authorize -e none" "ciba-poll --client-secret-file none" \
-    "llm-chat -t none" "stock-buy -e none" "tool-run --name x --describe-from none"; do
+  for arguments in "ciba-authorize -e none" \
+    "llm-chat -t none" "stock-buy -e none" "tool-run --tool x --describe-file none"; do
     # shellcheck disable=SC2086 # words on purpose
     run $arguments < /dev/null
     [ "$status" -eq 66 ]
     [[ $output == *"none: No such file"* ]]
   done
+}
+
+# Each row: a command line with a wrong option, or a secret in the wrong place.
+@test "a long option is not abbreviated, and what is given with one that is none is not told" {
+  nowhere
+  while read -r arguments; do
+    # shellcheck disable=SC2086 # words on purpose
+    run ciba-authorize $arguments < /dev/null
+    echo "$arguments: $status $output"
+    [ "$status" -eq 64 ]
+    [[ $output != *53cret* ]]
+    [[ $output == *unknown* || $output == *"takes no argument"* ]]
+  done <<'END'
+--client-secret 53cret
+--client-secret=53cret
+--client-secret
+--client-secret-fil 53cret
+--client-secret-files=53cret
+--client 53cret
+--store-key=53cret
+--verbose=53cret
+--verb
+--he
+--versio
+CIBA_CLIENT_SECRET=53cret
+--seal-key --seal-key-file
+END
+  # a complete option counts wherever it stands, whatever its value is
+  echo secret > file
+  run ciba-authorize --expiry=0 < /dev/null
+  [[ $output == *"--expiry: '0' is not a whole number from 1"* ]]
+  run ciba-authorize operand --client-secret-file=file --seal-key-file file < /dev/null
+  [[ $output == *"unknown operand operand"* ]]
+  run ciba-authorize --param --verb < /dev/null
+  [[ $output == *"--param: '--verb' is not NAME=VALUE"* ]]
+  run ciba-authorize -u --verb -nv
+  [[ $output == *"-n needs -m"* ]]
+}
+
+@test "a secret that is given where its file, or a key's, is wanted is not told: 66" {
+  for command in "${every_command[@]}"; do
+    for option in $("$command" --help | grep -E -- '--.* FILE' | grep -oE -- '--[a-z-]*(secret|key|password|hint|token|code)[a-z-]*'); do
+      case "$command $option" in
+        "ciba-sandbox --client-key-file" | "ciba-sandbox --assertion-key-file") continue ;; # public ones
+      esac
+      tried+=" $option"
+      run "$command" "$option" 53cret -- true < /dev/null
+      echo "$command $option: $status $output"
+      [ "$status" -eq "$(of "$command" 66)" ]
+      [[ $output == "$command: $option: No such file or directory"* && $output != *53cret* ]]
+    done
+  done
+  for option in client-secret-file client-key-file key-password-file api-key-file seal-key-file store-key-file dpop-key key user-code-file; do
+    [[ $tried == *" --$option"* ]]
+  done
+  # a key may be a URI that contains a PIN
+  nowhere
+  for key in 'pkcs11:object=k?pin-value=53cret' a:53cret; do
+    run ciba-authorize --client-key-file "$key" -n -m Hello
+    [ "$status" -eq 66 ]
+    [[ $output == *"key cannot be opened"* && $output != *53cret* ]]
+    DPOP_KEY_FILE=$key run dpop-proof GET https://example.org/
+    [ "$status" -eq 66 ]
+    [[ $output != *53cret* ]]
+  done
+  # an existing file is named
+  mkdir folder
+  run ciba-authorize --client-secret-file folder -n -m Hello
+  [[ $output == *"folder: Is a directory"* ]]
+}
+
+# Each row: an -e file (printf), whose host is used, or the message.
+@test "of two settings of a name in the file of -e the last counts; a carriage return ends a line or is an error" {
+  while IFS='|' read -r text expected; do
+    # shellcheck disable=SC2059 # a format on purpose
+    printf "$text" > file
+    run stock-buy -e file < /dev/null
+    echo "$text: $status $output"
+    [ "$status" -eq 78 ]
+    [[ $output == *"$expected"* ]]
+  done <<'END'
+STOCK_API_URL=http://a.example/\nSTOCK_API_URL=http://b.example/\n|http://b.example: only https
+STOCK_API_URL=http://a.example/\r\nSTOCK_API_URL=http://b.example/\r\n|http://b.example: only https
+STOCK_API_URL=http://a.example/\nSTOCK_API_URL=\n|no stock API
+STOCK_API_URL=http://a.example/\n# later\rSTOCK_API_URL=http://b.example/\n|file: line 2 is not NAME=value
+STOCK_API_URL=http://a.example/\rSTOCK_API_URL=http://b.example/\n|file: line 1 is not NAME=value
+\n\nA="1"\r\r\n|file: line 3 is not NAME=value
+END
 }
 
 @test "-e is read as dotenv, and the environment comes before it" {
@@ -158,6 +252,21 @@ load helper
   done
 }
 
+@test "what --api and --broker take is named when it is another, in --help and in the man page" {
+  while IFS='|' read -r command option text names; do
+    exits 64 "$command" "$option" other < /dev/null 2> refusal
+    [ "$(cat refusal)" == "$command: $option: $text" ]
+    [ "$(sed 's/.*\(is not\|only\) //; s/ is known//; s/,//g; s/ or / /' refusal)" == "$names" ]
+    for name in $names; do
+      "$command" --help | grep -A 1 -- "$option NAME" | grep -qw "$name"
+      grep -qw "$name" "$project/man/$command.1"
+    done
+  done <<'END'
+llm-chat|--api|'other' is not openai, azure, anthropic or responses|openai azure anthropic responses
+stock-buy|--broker|only alpaca is known|alpaca
+END
+}
+
 @test "the man pages are clean" {
   command -v mandoc > /dev/null || skip "mandoc is not installed"
   run mandoc -Tlint -Wwarning "$project"/man/*
@@ -172,19 +281,19 @@ load helper
     diff <(echo "$helped") <("$command" --completion zsh | grep -v '^#\|^_arg' | grep -o -- "['*,]--[a-z][a-z-]*\|^  '--[a-z][a-z-]*" | grep -o -- '--[a-z-]*' | sort -u)
     "$command" --completion bash > script
     bash -n script
-    # as bash asks: with a dash typed, and behind an option that names a file
+    # as bash does: with a dash typed, and after an option that takes a file
     # shellcheck disable=SC2016 # expanded by the inner bash
     diff <(echo "$helped") <(bash -c '. ./script; COMP_WORDS=('"$command"' --); COMP_CWORD=1; _'"$command"'; printf "%s\n" "${COMPREPLY[@]}"' | sort -u)
   done
   touch a-file
   ciba-poll --completion bash > script
   # shellcheck disable=SC2016
-  [ "$(bash -c '. ./script; COMP_WORDS=(ciba-poll --cacert a-f); COMP_CWORD=2; _ciba-poll; echo "${COMPREPLY[@]}"')" == a-file ]
+  [ "$(bash -c '. ./script; COMP_WORDS=(ciba-poll --tls-ca-file a-f); COMP_CWORD=2; _ciba-poll; echo "${COMPREPLY[@]}"')" == a-file ]
   run ciba-poll --completion csh
   [ "$status" -eq 64 ]
 }
 
-# The shells that are here read every file, bash and zsh with what they do when they are asked.
+# The installed shells read every file, bash and zsh with their completion calls.
 parsed_by() { # SHELL OPTION
   local command
   command -v "$1" > /dev/null || skip "$1 is not installed"
@@ -218,7 +327,7 @@ parsed_by() { # SHELL OPTION
   mkfifo never
   exec 7<> never
   ulimit -c unlimited
-  # What the shell says of a command that is aborted while it waits for its input.
+  # The shell's message for a command that is aborted while it waits for its input.
   aborted() {
     bash -c '"$1" < never & until grep -q "State:.S" /proc/$!/status && [ "$(cat /proc/$!/comm)" = "$1" ]; do :; done
       kill -ABRT $!; wait $!' - "$1" 2>&1 || true
@@ -248,4 +357,19 @@ parsed_by() { # SHELL OPTION
   chmod 640 secret
   ciba-authorize --client-secret-file secret -n -m Hello > /dev/null
   ciba-authorize --client-secret-file <(cat secret) -n -m Hello > /dev/null
+}
+
+# The next file to be opened would get the descriptor of a closed stream.
+@test "a standard stream that is closed is no file that is opened later: neither waited for nor written" {
+  sandbox --approve yes --delay 0
+  umask 077
+  : > log
+  timeout 200 ciba-run --audit-file log -m x -- true <&-
+  exits 74 timeout 200 ciba-authorize -n -m x --journal-file journal >&-
+  [ "$(jq -r .step journal | xargs)" == "ask asked" ]
+  ciba-authorize -n -m x --journal-file journal2 2>&- > asked
+  [ "$(jq -r .step journal2 | xargs)" == "ask asked" ]
+  an_approved_call > approved
+  exits 74 stock-buy --journal-file journal3 < approved >&-
+  [ "$(jq -r .step journal3 | xargs)" == "execute executed" ]
 }

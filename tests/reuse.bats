@@ -1,7 +1,7 @@
 # shellcheck source=helper.bash
 load helper
 
-# Settings of a store with a key.
+# Settings for a store with a key.
 a_store() {
   (umask 077 && openssl rand -hex 32 > key)
   export CIBA_STORE=$PWD/store CIBA_STORE_KEY
@@ -60,7 +60,7 @@ authorize() {
 
 @test "an approval that expires soon, or says not when, is not used; the file of an old one goes" {
   jq -n '[{path: "/oauth/token", body: {access_token: "x", token_type: "Bearer", expires_in: 20}}]' > faults
-  sandbox --approve yes --delay 0 --faults faults
+  sandbox --approve yes --delay 0 --faults-file faults
   a_store
   a_call | ciba-authorize -m Buy --reuse call | ciba-poll --without-id-token > /dev/null
   [ "$(find store -type f | wc -l)" -eq 1 ]
@@ -115,7 +115,7 @@ authorize() {
 
 @test "a store needs a key, and --reuse a store" {
   nowhere
-  run ciba-authorize -m Buy --store store < <(a_call)
+  run ciba-authorize -m Buy --store-dir store < <(a_call)
   [ "$status" -eq 78 ]
   [[ $output == *--store-key-file* ]]
   run ciba-authorize -m Buy --reuse call < <(a_call)
@@ -123,7 +123,7 @@ authorize() {
   run ciba-authorize -m Buy --reuse ever < <(a_call)
   [ "$status" -eq 64 ]
   echo short > key
-  run ciba-authorize -m Buy --store store --store-key-file key < <(a_call)
+  run ciba-authorize -m Buy --store-dir store --store-key-file key < <(a_call)
   [ "$status" -eq 78 ]
 }
 
@@ -136,9 +136,38 @@ authorize() {
   jq -e '.calls[0].authorization.status == "pending"' second
   ciba-authorize -n -m 'Deploy 42' --reuse call > third
   jq -e '.calls[0].authorization.reused' third
-  # nor of the same call by other words
+  # nor for the same call with another message
   a_call | ciba-authorize -m 'Buy a little' --reuse call | ciba-poll > fourth
   a_call | ciba-authorize -m 'Buy a lot' --reuse call > fifth
   jq -e '.calls[0].authorization.status == "pending"' fifth
   [ "$(count /bc-authorize)" -eq 4 ]
+}
+
+@test "a command that has no store does not read its settings" {
+  sandbox --approve yes --delay 0
+  CIBA_STORE=$PWD/store run --separate-stderr ciba-run -m Hello -- echo deployed
+  [ "$status" -eq 0 ]
+  [ "$output" == "deployed" ]
+  CIBA_STORE=$PWD/store run --separate-stderr stock-buy < <(an_approved_call)
+  [ "$status" -eq 0 ]
+  CIBA_STORE=$PWD/store run --separate-stderr ciba-poll < /dev/null
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"--store-key-file"* ]]
+}
+
+@test "per call and agent: never the approval of a user whom another login_hint_token names" {
+  jq -n '[{path: "/bc-authorize", times: 9, body: {auth_req_id: "r", expires_in: 60}},
+    {path: "/oauth/token", times: 9, body: {access_token: "x", token_type: "Bearer", expires_in: 3600}}]' > faults
+  sandbox --faults-file faults
+  a_store
+  (umask 077 && echo first > one && echo second > two)
+  local scope token
+  for token in one two one; do
+    for scope in call agent; do
+      a_call | ciba-authorize -m Buy --reuse $scope --login-hint-token-file $token | ciba-poll --without-id-token |
+        jq -r '.calls[0].authorization | .status, .reused' >> reused
+    done
+  done
+  cat reused
+  [ "$(xargs < reused)" == "approved null approved null approved null approved null approved true approved true" ]
 }

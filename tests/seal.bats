@@ -74,7 +74,7 @@ a_sealed_call() {
     [ "$output" == "$(cat changed)" ]
   done
   [ "$(count /oauth/token)" -eq "$before" ]
-  # without a seal the digest still says so
+  # without a seal the digest still shows it
   jq -c '.calls[0].arguments.qty = 3000' asked > changed
   run --separate-stderr ciba-poll < changed
   [ "$status" -eq 65 ]
@@ -100,9 +100,9 @@ a_sealed_call() {
   digest=$(ciba-authorize -m Buy < large | jq -r '.calls[0].authorization.call_digest')
   jq -c --arg digest "$digest" '{step: "asked", key: "call_1 \($digest)", time: 1,
     authorization: (.calls[0].authorization | .call_digest = $digest)}' small > journal
-  ciba-authorize -m Buy --journal journal < large > taken # without a seal: that is what the journal says
+  ciba-authorize -m Buy --journal-file journal < large > taken # without a seal: that is what the journal says
   [ "$(jq '.calls[0].authorization.auth_req_id' taken)" == "$(jq '.calls[0].authorization.auth_req_id' small)" ]
-  ciba-authorize -m Buy --journal journal --seal-key-file key < large > asked
+  ciba-authorize -m Buy --journal-file journal --seal-key-file key < large > asked
   [ "$(jq '.calls[0].authorization.auth_req_id' asked)" != "$(jq '.calls[0].authorization.auth_req_id' small)" ]
 }
 

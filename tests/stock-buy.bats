@@ -5,7 +5,7 @@ load helper
   run --separate-stderr stock-buy --describe
   [ "$status" -eq 0 ]
   holds '.type == "function" and .function.name == "buy" and .function.parameters.required == ["ticker","qty"]'
-  run --separate-stderr stock-buy --describe --name order
+  run --separate-stderr stock-buy --describe --tool order
   holds '.function.name == "order"'
 }
 
@@ -26,7 +26,7 @@ load helper
 
 @test "the model is told the status text alone where the body is no JSON, and any 2xx is a success" {
   jq -n '[{path:"/stocks",status:201,body:"<p>done</p>"},{path:"/stocks",status:204,body:""}]' > faults
-  sandbox --approve yes --delay 0 --faults faults
+  sandbox --approve yes --delay 0 --faults-file faults
   an_approved_call > approved
   run --separate-stderr stock-buy < approved
   [ "$status" -eq 0 ]
@@ -66,7 +66,7 @@ END
   [ "$(count /stocks)" -eq 0 ]
 }
 
-# Each row: a change to an approved document, exit status, words of the refusal.
+# Each row: a change to an approved document, exit status, words of the message.
 @test "what was approved is what runs: anything changed since is refused" {
   sandbox --approve yes --delay 0
   a_call | ciba-authorize -m Buy -d '{type:"order",ticker,qty}' | ciba-poll > approved
@@ -76,7 +76,7 @@ END
     echo "$change: $status $stderr $output"
     [ "$status" -eq "$expected" ]
     holds '.calls[0] | .result.error == "refused" and (has("token") | not)'
-    [[ $stderr == *"call_1: refused: "*"$words"* ]]
+    [[ $stderr == *"buy: refused: "*"$words"* ]]
   done <<'END'
 .calls[0].arguments.qty = 3000~65~not what was approved
 .calls[0].arguments.ticker = "AAPL"~65~not what was approved
@@ -95,7 +95,7 @@ del(.calls[0].authorization.authorization_details)~65~not what was asked
 .calls[0].authorization.authorization_details[0].qty = 4 | del(.calls[0].token.authorization_details)~65~not what was asked
 END
   [ "$(count /stocks)" -eq 0 ]
-  # what the provider adds to a detail is no contradiction
+  # members that the provider adds to a detail are no contradiction
   jq -c '.calls[0].token.authorization_details[0].added = true' approved > added
   run --separate-stderr stock-buy < added
   [ "$status" -eq 0 ]
@@ -138,7 +138,7 @@ END
 @test "a refused order is told to the model as it was" {
   while IFS='|' read -r answer expected content; do
     jq -n "[{path:\"/stocks\"} + ($answer)]" > faults
-    sandbox --approve yes --delay 0 --faults faults
+    sandbox --approve yes --delay 0 --faults-file faults
     run --separate-stderr stock-buy < <(an_approved_call)
     kill "$CIBA_SANDBOX_PID"
     echo "$answer: $status $stderr $output"
@@ -151,10 +151,38 @@ END
 END
 }
 
+# Each row: the challenge of the API's 401, words of the message; "no" for none of these.
+@test "an API that wants the user authenticated otherwise (RFC 9470): how to ask for that is said" {
+  sandbox --approve yes --delay 0
+  while IFS='|' read -r challenge words; do
+    jq -n --arg c "$challenge" '[{path:"/stocks",status:401,headers:{"WWW-Authenticate":$c}}]' | spoil
+    an_approved_call > approved
+    run --separate-stderr stock-buy < approved
+    echo "$challenge: $status $stderr"
+    [ "$status" -eq 77 ]
+    if [ "$words" == no ]; then
+      [[ $stderr == *": the order was refused: HTTP 401 Unauthorized" ]]
+    else
+      [[ $stderr == *": the order was refused: HTTP 401 Unauthorized; the API wants the user to be authenticated otherwise$words" ]]
+    fi
+    holds '.calls[0].result.error == "order_refused"'
+  done << 'END'
+Bearer error="insufficient_user_authentication", error_description="A different level", acr_values="urn:phr push"|: ask with ciba-authorize --acr-values 'urn:phr push'
+DPoP realm="x, acr_values=no", acr_values="a\"b", error=insufficient_user_authentication|, or anew: ask again
+Basic realm="acr_values=\"x\"", Bearer ERROR = "insufficient_user_authentication" , acr_values = gold|: ask with ciba-authorize --acr-values 'gold'
+Bearer error="insufficient_user_authentication", max_age="5"|, or anew: ask again
+Bearer error="insufficient_user_authentication", acr_values="x'; rm -rf '"|, or anew: ask again
+Bearer error="insufficient_user_authentication", acr_values="unclosed|: ask with ciba-authorize --acr-values 'unclosed'
+Bearer error="invalid_token", acr_values="gold"|no
+Bearer realm="error=insufficient_user_authentication"|no
+Bearer|no
+END
+}
+
 @test "where the answer is lost the outcome is unknown; a rerun has the same key and orders once" {
   for fault in '{drop:true,after:true}' '{status:503,body:"",after:true}' '{status:503,body:""}' '{drop:true}' '{status:429,body:{}}'; do
     jq -n "[{path:\"/stocks\"} + $fault]" > faults
-    sandbox --approve yes --delay 0 --faults faults
+    sandbox --approve yes --delay 0 --faults-file faults
     run --separate-stderr stock-buy < <(an_approved_call)
     echo "$fault: $status $stderr"
     [ "$status" -eq 69 ]
@@ -204,7 +232,7 @@ END
   an_approved_call > approved
   run --separate-stderr bash -c 'stock-buy < approved > /dev/full'
   [ "$status" -eq 74 ]
-  [[ $stderr == *'call_1: its result could not be written: {"status":200'*'GOOGL'* ]]
+  [[ $stderr == *'buy: its result could not be written: {"status":200'*'GOOGL'* ]]
   run --separate-stderr bash -c 'set -o pipefail; stock-buy < approved | true'
   [[ $status -eq 0 || $stderr == *"Broken pipe"* ]]
 }
@@ -212,7 +240,7 @@ END
 @test "calls of other tools pass" {
   sandbox --approve yes --delay 0
   an_approved_call > approved
-  run --separate-stderr stock-buy --name order < approved
+  run --separate-stderr stock-buy --tool order < approved
   [ "$status" -eq 0 ]
   [ "$output" == "$(cat approved)" ]
 }

@@ -6,7 +6,7 @@ setup() {
   stock-buy --describe > buy.json
 }
 
-# A stream of OpenAI's: each argument the data of an event.
+# A stream of OpenAI's: each argument is the data of an event.
 events() {
   local data
   for data in "$@"; do printf 'data: %s\n\n' "$data"; done
@@ -19,13 +19,13 @@ delta() {
 
 finish='{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 
-# llm-chat asks a server that streams the file: from_stream FILE [OPTION...]
+# llm-chat with a server that streams the file: from_stream FILE [OPTION...]
 from_stream() {
   local file=$1
   shift
   jq -n --rawfile body "$file" '[{path: "/v1/chat/completions", times: 99, type: "text/event-stream", body: $body}]' > faults
   [ -z "${CIBA_SANDBOX_PID:-}" ] || kill "$CIBA_SANDBOX_PID"
-  sandbox --faults faults
+  sandbox --faults-file faults
   run --separate-stderr llm-chat -n --stream "$@" hello
 }
 
@@ -134,13 +134,13 @@ from_stream() {
 @test "an overloaded server in mid-stream is asked again, but not once text has been shown" {
   jq -n --arg body "$(events "$(delta '{content: "I"}')" '{"error":{"type":"overloaded_error","message":"busy"}}')" \
     '[{path: "/v1/chat/completions", times: 1, type: "text/event-stream", body: ($body + "\n\n"), headers: {"retry-after-ms": "1"}}]' > faults
-  sandbox --faults faults
+  sandbox --faults-file faults
   run --separate-stderr llm-chat -n --stream Hello
   [ "$status" -eq 0 ]
   [ "$(count /v1/chat/completions)" -eq 2 ]
   kill "$CIBA_SANDBOX_PID"
   rm requests
-  sandbox --faults faults
+  sandbox --faults-file faults
   run --separate-stderr llm-chat -nr --stream Hello
   [ "$status" -eq 69 ]
   [ "$output" == I ]
@@ -149,7 +149,7 @@ from_stream() {
 
 @test "a plain answer to a request for a stream is taken; no usage in a stream is no error" {
   jq -n '[{path: "/v1/chat/completions", body: {choices: [{message: {role: "assistant", content: "plain"}}]}}]' > faults
-  sandbox --faults faults
+  sandbox --faults-file faults
   run --separate-stderr llm-chat -nr --stream hello
   [ "$output" == plain ]
   events "$(delta '{content: "x"}')" "$finish" '[DONE]' > no-usage

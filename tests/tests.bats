@@ -1,4 +1,4 @@
-# What the tests themselves are made of: helper.bash and lint.
+# The tests' own tools: helper.bash and lint.
 # shellcheck source=helper.bash
 load helper
 
@@ -6,10 +6,10 @@ load helper
   local body
   while IFS= read -r body; do
     printf 'load %s/helper\n@test "it" {\n%s\n}\n' "$BATS_TEST_DIRNAME" "$body" > one.bats
-    run env TEST_LIMIT=1 BATS_TMPDIR="$PWD" timeout 30 bats one.bats
+    run env TEST_LIMIT=2 BATS_TMPDIR="$PWD" timeout 200 bats one.bats
     echo "$body: $status $output"
     [ "$status" -eq 1 ]
-    [[ $output == *"not ok 1 it"*"it took longer than 1 s"* ]]
+    [[ $output == *"not ok 1 it"*"it took longer than 2 s"* ]]
   done << 'END'
 run sh -c 'sleep 100; true'
 x=$(sh -c 'sleep 100; true')
@@ -21,7 +21,7 @@ while :; do :; done
 run setsid -w sh -c 'sleep 100; true'
 END
   printf 'load %s/helper\n@test "it" {\nsleep 100 &\n}\n' "$BATS_TEST_DIRNAME" > one.bats
-  run timeout 30 bats one.bats
+  run timeout 200 bats one.bats
   [ "$status" -eq 0 ]
 }
 
@@ -117,6 +117,6 @@ END
   [ "$status" -ne 0 ]
   : > requests
   [ "$(count /stocks)" -eq 0 ]
-  printf '{"path":"/stocks"}\n{"path":"/"}\n{"path":"/stocks"}\n' > requests
+  printf '{"at":1.5,"method":"POST","path":"%s"}\n' /stocks / /stocks/x /stocks > requests
   [ "$(count /stocks)" -eq 2 ]
 }

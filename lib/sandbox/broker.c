@@ -1,16 +1,14 @@
-/* The part of Alpaca's Trading API v2 that stock-buy speaks, as a broker with little money has it.
- */
-#include "sandbox.h"
+#include "sandbox/broker.h"
 
-#include "digest.h"
-#include "json.h"
+#include "jose/digest.h"
+#include "json/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARES_LIMIT = 1000 /* more than that the account cannot pay */ };
+enum { SHARES_LIMIT = 1000 /* the account cannot pay for more */ };
 
 static void reply_broker_error(struct sandbox_reply *reply, int status, double code,
                                const char *message) {

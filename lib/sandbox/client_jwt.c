@@ -1,10 +1,9 @@
-/* JWTs that the client signs: to authenticate itself (private_key_jwt), and its requests. */
-#include "sandbox.h"
+#include "sandbox/client_jwt.h"
 
-#include "clock.h"
-#include "json.h"
-#include "jws.h"
-#include "jwt.h"
+#include "base/clock.h"
+#include "jose/jws.h"
+#include "jose/jwt.h"
+#include "json/json.h"
 
 #include <string.h>
 
@@ -33,12 +32,38 @@ bool client_jwt_holds(struct sandbox *sandbox, const char *text, jv *claims, str
     if (good && !jwt_audience_has(jwt.payload, sandbox->issuer, &audiences))
         good = fail(error, 0, "its aud is not this issuer");
     good = good && jwt_times_hold(jwt.payload, now, error);
+    if (good && !json_has(jwt.payload, "iat"))
+        good = fail(error, 0, "it has no iat");
     if (good && (!json_number(jwt.payload, "exp", &expires) || expires > now + LIFETIME_LIMIT))
         good = fail(error, 0, "it is good for longer than five minutes");
     if (good && !is_new(sandbox, jwt.payload))
         good = fail(error, 0, "it has no jti, or was used before");
     if (good)
         *claims = jv_copy(jwt.payload);
+    jws_free(&jwt);
+    return good;
+}
+
+bool client_assertion_holds(const struct sandbox *sandbox, jv form, struct error *error) {
+    static const char bearer[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                      spiffe[] = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
+    struct jws jwt;
+    int audiences;
+    if (!jws_parse(json_string(form, "client_assertion"), &jwt, error))
+        return false;
+    const char *subject = json_string(jwt.payload, "sub");
+    bool is_spiffe = subject != NULL && strncmp(subject, "spiffe://", 9) == 0;
+    bool good = jws_verify_key(&jwt, sandbox->assertion_key) ||
+                fail(error, 0, "it is not signed by who may speak for the client");
+    if (good && (!jwt_audience_has(jwt.payload, sandbox->issuer, &audiences) || audiences != 1))
+        good = fail(error, 0, "its aud is not this issuer alone");
+    good = good && jwt_times_hold(jwt.payload, clock_now(), error);
+    if (good && !json_is(form, "client_assertion_type", is_spiffe ? spiffe : bearer))
+        good = fail(error, 0, "its type is another");
+    if (good && (subject == NULL || (!is_spiffe && !json_has(jwt.payload, "iss"))))
+        good = fail(error, 0, "it has no sub or no iss");
+    if (good && json_has(form, "client_id") && !json_is(form, "client_id", sandbox->client_id))
+        good = fail(error, 0, "client_id is another client");
     jws_free(&jwt);
     return good;
 }
@@ -58,7 +83,7 @@ jv signed_request_form(struct sandbox *sandbox, jv form, struct error *error) {
         jv_free(parameters);
         return jv_invalid();
     }
-    /* The rest of the provider knows forms, in which all is text. */
+    /* The provider otherwise reads forms, in which everything is text. */
     jv_object_foreach(claims, name, value) {
         if (jv_get_kind(value) != JV_KIND_STRING)
             value = jv_dump_string(value, 0);

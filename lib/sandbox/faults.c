@@ -1,17 +1,6 @@
-/* Scripted faults, from the JSON array of --faults or POST /faults. Each is an object:
- *
- *   path     which requests, "/oauth/token"
- *   skip     leave this many of them alone first (0)
- *   times    then spoil this many (1)
- *   status   the status to answer with (200)
- *   headers  an object of header lines
- *   body     what to answer: a string goes out as it is, anything else as JSON
- *   type     the Content-Type of a body that is a string (text/html)
- *   drop     true: close the connection without an answer
- *   after    true: handle the request first, and spoil its answer only */
-#include "sandbox.h"
+#include "sandbox/faults.h"
 
-#include "json.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +42,7 @@ static void apply(jv fault, struct sandbox_reply *reply) {
     reply_json(reply, (int)number_or(fault, "status", 200),
                jv_is_valid(body) ? jv_copy(body) : jv_object());
     if (jv_get_kind(body) == JV_KIND_STRING) {
-        /* The text is that of the faults, which no request but a later one replaces. */
+        /* The text belongs to the faults, which only a later request can replace. */
         reply->text = jv_string_value(body);
         reply->text_size = (size_t)jv_string_length_bytes(jv_copy(body));
         const char *type = json_string(fault, "type");

@@ -1,279 +1,34 @@
-/* An OpenAI-compatible model that follows a script: it buys what it is told to, and tells truly
- * what came of it. */
-#include "sandbox.h"
+#include "sandbox/model.h"
 
-#include "clock.h"
-#include "conversation.h"
-#include "digest.h"
-#include "json.h"
+#include "jose/digest.h"
+#include "sandbox/script.h"
+#include "json/json.h"
 
-#include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static void reply_openai_error(struct sandbox_reply *reply, int status, const char *code,
-                               const char *message) {
-    jv error = json_set_string(jv_object(), "message", message);
-    error = json_set_string(json_set_string(error, "type", "invalid_request_error"), "code", code);
-    reply_json(reply, status, json_set(jv_object(), "error", error));
+static bool key_matches(const struct sandbox *sandbox, const struct sandbox_request *request) {
+    const char *key = request->api_key, *header = request->authorization;
+    if (key == NULL && header != NULL && strncasecmp(header, "Bearer ", 7) == 0)
+        key = header + 7;
+    return key != NULL && same_secret(key, sandbox->api_key);
 }
 
-static const char *ticker_of(const char *name) {
-    static const char *const companies[][2] = {
-        {"google", "GOOGL"}, {"alphabet", "GOOGL"}, {"apple", "AAPL"},     {"microsoft", "MSFT"},
-        {"amazon", "AMZN"},  {"nvidia", "NVDA"},    {"berkshire", "BRK.B"}};
-    for (size_t i = 0; i < sizeof companies / sizeof *companies; i++)
-        if (strcasecmp(companies[i][0], name) == 0)
-            return companies[i][1];
-    return name;
-}
-
-static jv tool_call(const char *name, const char *arguments) {
-    char *noise = random_name(12), *id = must_format("call_%s", noise);
-    jv function = json_set_string(jv_object(), "name", name);
-    function = json_set_string(function, "arguments", arguments);
-    jv call = json_set_string(json_set_string(jv_object(), "id", id), "type", "function");
-    free(noise);
-    free(id);
-    return json_set(call, "function", function);
-}
-
-static bool is_filler(const char *word) {
-    static const char *const fillers[] = {"share", "shares", "stock", "stocks", "of"};
-    for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++)
-        if (strcasecmp(fillers[i], word) == 0)
-            return true;
-    return false;
-}
-
-/* "Buy 3 stocks of Google and 2 of Apple": a call for each number with the next word that says
- * what. */
-static jv calls_to_buy(const char *text) {
-    jv calls = jv_array();
-    double quantity = 0;
-    char word[60];
-    while (*text != '\0') {
-        size_t size = strcspn(text, " ,!?\n"), used = size < sizeof word ? size : sizeof word - 1;
-        snprintf(word, sizeof word, "%.*s", (int)used, text);
-        if (isdigit((unsigned char)word[0])) {
-            quantity = strtod(word, NULL);
-        } else if (quantity > 0 && used > 0 && !is_filler(word)) {
-            jv arguments = json_set_string(jv_object(), "ticker", ticker_of(word));
-            arguments = json_set(arguments, "qty", jv_number(quantity));
-            char *json = json_text(arguments);
-            calls = jv_array_append(calls, tool_call("buy", json));
-            jv_free(arguments);
-            free(json);
-            quantity = 0;
-        }
-        text += size;
-        text += *text != '\0';
-    }
-    return calls;
-}
-
-/* `call NAME {…}`: that call, as it is written. */
-static jv call_as_told(const char *text) {
-    size_t name = strcspn(text, " ");
-    char *tool = must_format("%.*s", (int)name, text);
-    jv calls = JV_ARRAY(tool_call(tool, text[name] == ' ' ? text + name + 1 : ""));
-    free(tool);
-    return calls;
-}
-
-static jv message_with(const char *content, jv tool_calls) {
-    jv message = json_set_string(jv_object(), "role", "assistant");
-    message = json_set(message, "content", content != NULL ? jv_string(content) : jv_null());
-    if (jv_array_length(jv_copy(tool_calls)) > 0)
-        return json_set(message, "tool_calls", tool_calls);
-    jv_free(tool_calls);
-    return message;
-}
-
-static jv answer_user(const char *text, bool has_tools) {
-    if (has_tools && strncasecmp(text, "buy ", 4) == 0)
-        return message_with(NULL, calls_to_buy(text + 4));
-    if (has_tools && strncmp(text, "call ", 5) == 0)
-        return message_with(NULL, call_as_told(text + 5));
-    if (strncmp(text, "json ", 5) == 0)
-        return message_with(text + 5, jv_array());
-    return message_with("I can buy shares for you: tell me how many, and of which company.",
-                        jv_array());
-}
-
-/* The arguments of the call that a tool message answers, as "3 shares of GOOGL"; NULL if it is not
- * about shares to buy. */
-static char *what_was_asked(jv tool_calls, const char *id) {
-    char *what = NULL;
-    struct error ignored;
-    jv_array_foreach(tool_calls, i, call) {
-        jv function = json_get(call, "function"), arguments = jv_invalid();
-        const char *text = json_string(function, "arguments"), *ticker = NULL;
-        double quantity;
-        if (id != NULL && json_is(call, "id", id) && text != NULL &&
-            json_parse(text, strlen(text), &arguments, &ignored))
-            ticker = json_string(arguments, "ticker");
-        if (ticker != NULL && json_number(arguments, "qty", &quantity)) {
-            free(what);
-            what = must_format("%.0f shares of %s", quantity, ticker);
-        }
-        jv_free(arguments);
-        jv_free(function);
-        jv_free(call);
-    }
-    return what;
-}
-
-/* Whether a tool's result says that it was done: OK, by itself, as a JSON string, which is what
- * some SDKs make of it, or as the status. */
-static bool was_done(const char *content) {
-    struct error ignored;
-    jv result;
-    bool good = strcmp(content, "OK") == 0;
-    if (json_parse(content, strlen(content), &result, &ignored))
-        good = json_is(result, "status", "OK") || jv_equal(jv_copy(result), jv_string("OK"));
-    jv_free(result);
-    return good;
-}
-
-static jv answer_results(jv messages, int request) {
-    jv asking = jv_array_get(jv_copy(messages), request), calls = json_get(asking, "tool_calls");
-    jv text = jv_string("");
-    jv_array_foreach(messages, i, message) {
-        const char *content = json_string(message, "content");
-        if (i > request && content != NULL) {
-            char *what = what_was_asked(calls, json_string(message, "tool_call_id"));
-            char *line = what == NULL        ? must_format("The tool says: %s", content)
-                         : was_done(content) ? must_format("I bought %s for you.", what)
-                         : strstr(content, "not known whether") != NULL
-                             ? must_format("I cannot say whether I bought %s. %s", what, content)
-                             : must_format("I did not buy %s. %s", what, content);
-            text = jv_string_append_str(text, jv_string_length_bytes(jv_copy(text)) ? "\n" : "");
-            text = jv_string_append_str(text, line);
-            free(what);
-            free(line);
-        }
-        jv_free(message);
-    }
-    jv answer = message_with(jv_string_value(text), jv_array());
-    jv_free(text);
-    jv_free(calls);
-    jv_free(asking);
-    return answer;
-}
-
-/* As OpenAI has it, every tool call is answered by a tool message before anything else follows.
- * *request is where the last unanswered-for request for tools stands if the end is its answers. */
-static bool conversation_sound(jv messages, int *request) {
-    jv waiting = jv_array();
-    bool good = jv_array_length(jv_copy(messages)) > 0;
-    *request = -1;
-    jv_array_foreach(messages, i, message) {
-        if (json_is(message, "role", "tool")) {
-            int count = jv_array_length(jv_copy(waiting));
-            jv left = jv_array();
-            jv_array_foreach(waiting, j, id) {
-                if (json_is(message, "tool_call_id", jv_string_value(id)))
-                    jv_free(id);
-                else
-                    left = jv_array_append(left, id);
-            }
-            good = good && jv_array_length(jv_copy(left)) == count - 1;
-            jv_free(waiting);
-            waiting = left;
-        } else {
-            good = good && json_string(message, "role") != NULL &&
-                   jv_array_length(jv_copy(waiting)) == 0;
-            *request = -1;
-        }
-        jv calls = json_get(message, "tool_calls");
-        if (jv_get_kind(calls) == JV_KIND_ARRAY) {
-            *request = i;
-            jv_array_foreach(calls, j, call) {
-                const char *id = json_string(call, "id");
-                good = good && id != NULL;
-                waiting = jv_array_append(waiting, jv_string(id != NULL ? id : ""));
-                jv_free(call);
-            }
-        }
-        jv_free(calls);
-        jv_free(message);
-    }
-    good = good && jv_array_length(jv_copy(waiting)) == 0;
-    jv_free(waiting);
-    return good;
-}
-
-static jv completion(jv body, jv message) {
-    char *noise = random_name(12), *id = must_format("chatcmpl-%s", noise),
-         *text = json_text(message);
-    double prompt = ceil((double)strlen(text) / 4);
-    jv choice = json_set(jv_object(), "index", jv_number(0));
-    choice = json_set_string(choice, "finish_reason",
-                             json_has(message, "tool_calls") ? "tool_calls" : "stop");
-    choice = json_set(choice, "message", message);
-    jv usage = json_set(jv_object(), "prompt_tokens", jv_number(prompt));
-    usage = json_set(usage, "completion_tokens", jv_number(10));
-    usage = json_set(usage, "total_tokens", jv_number(prompt + 10));
-    jv answer =
-        json_set_string(json_set_string(jv_object(), "id", id), "object", "chat.completion");
-    answer = json_set(answer, "created", jv_number(floor(clock_now())));
-    answer = json_set(answer, "model", json_get(body, "model"));
-    free(noise);
-    free(id);
-    free(text);
-    return json_set(json_set(answer, "choices", JV_ARRAY(choice)), "usage", usage);
-}
-
-/* "Do this then that": the step that is to be done, after as many requests for tools as there have
- * been since the user spoke; the caller frees. NULL if all are done. */
-static char *step_to_do(jv messages) {
-    static const char between[] = " then ";
-    char *text = must_copy("");
-    int done = 0;
-    jv_array_foreach(messages, i, message) {
-        if (json_is(message, "role", "user")) {
-            free(text);
-            jv content = json_get(message, "content");
-            text = conversation_content_text(content);
-            jv_free(content);
-            done = 0;
-        }
-        done += json_has(message, "tool_calls");
-        jv_free(message);
-    }
-    char *from = text;
-    for (int i = 0; i < done && from != NULL; i++) {
-        from = strstr(from, between);
-        from = from != NULL ? from + strlen(between) : NULL;
-    }
-    char *end = from != NULL ? strstr(from, between) : NULL;
-    char *step = from == NULL  ? NULL
-                 : end == NULL ? must_copy(from)
-                               : must_format("%.*s", (int)(end - from), from);
-    free(text);
-    return step;
-}
-
-static bool key_matches(const struct sandbox *sandbox, const char *header) {
-    return header != NULL && strncasecmp(header, "Bearer ", 7) == 0 &&
-           same_secret(header + 7, sandbox->api_key);
-}
-
-static bool wants(jv object, const char *key) {
-    jv value = json_get(object, key);
+/* Whether the answer shall be a stream. */
+static bool wants_stream(const struct sandbox_request *request, jv body) {
+    jv value = json_get(body, "stream");
     bool wanted = jv_get_kind(value) == JV_KIND_TRUE;
     jv_free(value);
-    return wanted;
+    return wanted || strstr(request->path, ":streamGenerateContent") != NULL;
 }
 
 void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
                 struct sandbox_reply *reply) {
-    if (!key_matches(sandbox, request->authorization)) {
-        reply_openai_error(reply, 401, "invalid_api_key", "Incorrect API key provided.");
+    if (!key_matches(sandbox, request)) {
+        reply_json(reply, 401,
+                   model_openai_error(401, "invalid_api_key", "Incorrect API key provided."));
         return;
     }
     jv model =
@@ -282,37 +37,42 @@ void model_list(struct sandbox *sandbox, const struct sandbox_request *request,
                json_set(json_set_string(jv_object(), "object", "list"), "data", JV_ARRAY(model)));
 }
 
-void model_complete(struct sandbox *sandbox, const struct sandbox_request *request,
-                    struct sandbox_reply *reply) {
+static void reply_stream(const struct model_api *api, jv body, jv completion,
+                         struct sandbox_reply *reply) {
+    FILE *to = open_memstream(&reply->made, &reply->text_size);
+    if (to == NULL)
+        out_of_memory();
+    api->stream(body, completion, to);
+    fclose(to);
+    reply->status = 200;
+    reply->text = reply->made;
+    reply->content_type = "text/event-stream";
+}
+
+void model_answer(struct sandbox *sandbox, const struct model_api *api,
+                  const struct sandbox_request *request, struct sandbox_reply *reply) {
     struct error error;
-    jv body, messages;
-    int asking;
-    if (!key_matches(sandbox, request->authorization)) {
-        reply_openai_error(reply, 401, "invalid_api_key", "Incorrect API key provided.");
+    jv body, message;
+    if (!key_matches(sandbox, request)) {
+        reply_json(reply, 401, api->error(401, "invalid_api_key", "Incorrect API key provided."));
         return;
     }
     if (!json_parse(request->body, request->size, &body, &error)) {
-        reply_openai_error(reply, 400, "invalid_json", error.text);
+        reply_json(reply, 400, api->error(400, "invalid_json", error.text));
         return;
     }
-    messages = json_get(body, "messages");
-    if (json_string(body, "model") == NULL || jv_get_kind(messages) != JV_KIND_ARRAY ||
-        !conversation_sound(messages, &asking)) {
-        reply_openai_error(
-            reply, 400, "invalid_request",
-            "model and messages are needed, and a tool message for every tool call.");
+    jv messages = api->messages(body);
+    if (!jv_is_valid(messages) || !script_answer(messages, json_has(body, "tools"), &message)) {
+        reply_json(reply, 400,
+                   api->error(400, "invalid_request",
+                              "model and messages are needed, and a result for every call."));
     } else {
-        char *step = step_to_do(messages);
-        jv message = step != NULL ? answer_user(step, json_has(body, "tools"))
-                                  : answer_results(messages, asking);
-        jv answer = completion(body, message), options = json_get(body, "stream_options");
-        if (wants(body, "stream"))
-            model_stream(answer, wants(options, "include_usage"), reply);
+        jv completion = api->completion(body, message);
+        if (wants_stream(request, body))
+            reply_stream(api, body, completion, reply);
         else
-            reply_json(reply, 200, jv_copy(answer));
-        jv_free(answer);
-        jv_free(options);
-        free(step);
+            reply_json(reply, 200, jv_copy(completion));
+        jv_free(completion);
     }
     jv_free(messages);
     jv_free(body);

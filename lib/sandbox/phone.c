@@ -1,8 +1,8 @@
-/* The user's phone: a page that shows what is asked, and takes the decision. */
-#include "sandbox.h"
+#include "sandbox/phone.h"
 
-#include "clock.h"
-#include "json.h"
+#include "base/clock.h"
+#include "sandbox/approvals.h"
+#include "json/json.h"
 
 #include <math.h>
 #include <string.h>
@@ -47,6 +47,8 @@ void phone_requests(struct sandbox *sandbox, struct sandbox_reply *reply) {
         entry = json_set_string(entry, "message", approval_message(approval));
         entry = json_set_string(entry, "scope", json_string(approval->asked, "scope"));
         entry = json_set_string(entry, "client", sandbox->client_id);
+        entry = json_set_string(entry, "user", sandbox->user);
+        entry = json_set(entry, "asked_at", jv_number(floor(approval->asked_at)));
         if (details != NULL && json_parse(details, strlen(details), &parsed, &ignored))
             entry = json_set(entry, "details", parsed);
         entry = json_set(entry, "expires_in", jv_number(ceil(approval->expires_at - clock_now())));
@@ -55,7 +57,7 @@ void phone_requests(struct sandbox *sandbox, struct sandbox_reply *reply) {
     reply_json(reply, 200, list);
 }
 
-/* JSON only: a page of another site cannot send that to us without asking first. */
+/* JSON only: another site's page cannot send that without asking first (CORS preflight). */
 void phone_decide(struct sandbox *sandbox, const struct sandbox_request *request,
                   struct sandbox_reply *reply) {
     struct error error;

@@ -1,14 +1,14 @@
-/* Tells the client that the user has decided: CIBA Core 1.0 §10.2, ping mode. */
-#include "sandbox.h"
+#include "sandbox/ping.h"
 
-#include "http.h"
-#include "json.h"
+#include "http/http.h"
+#include "sandbox/approvals.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 
 static struct http *http;
 
-/* The oldest request whose decision has not been told. */
+/* The oldest request whose decision has not been sent. */
 static struct approval *next_to_tell(struct sandbox *sandbox) {
     struct approval *found = NULL;
     for (struct approval *approval = sandbox->approvals; approval; approval = approval->next) {

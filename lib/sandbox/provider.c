@@ -1,35 +1,37 @@
-/* A strict OpenID provider for CIBA in poll mode: discovery, /bc-authorize and /oauth/token. */
-#include "sandbox.h"
+#include "sandbox/provider.h"
 
-#include "clock.h"
-#include "digest.h"
-#include "json.h"
-#include "jwk.h"
-#include "jws.h"
-#include "jwt.h"
-#include "utf8.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "jose/digest.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
+#include "jose/jwt.h"
+#include "sandbox/approvals.h"
+#include "sandbox/client_jwt.h"
+#include "sandbox/form.h"
+#include "sandbox/grants.h"
+#include "json/json.h"
 
 #include <math.h>
-#include <openssl/rsa.h>
+#include <openssl/ec.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-enum { DEFAULT_EXPIRY = 300, EXPIRY_LIMIT = 86400, TOKEN_SECONDS = 3600, MESSAGE_LIMIT = 256 };
+enum { DEFAULT_EXPIRY = 300, EXPIRY_LIMIT = 86400, MESSAGE_LIMIT = 256, TOKEN_SECONDS = 3600 };
 
 static const char grant_type[] = "urn:openid:params:grant-type:ciba";
 
 bool provider_start(struct sandbox *sandbox) {
     struct error error;
-    sandbox->key = EVP_RSA_gen(2048);
+    sandbox->key = EVP_EC_gen("P-256"); // made in no time, which an RSA key is not
     jv jwk = sandbox->key != NULL ? jwk_of_key(sandbox->key, &error) : jv_invalid();
     if (!jv_is_valid(jwk))
         return false;
     char *thumbprint = jwk_thumbprint(jwk);
     jwk = json_set_string(json_set_string(jwk, "kid", thumbprint), "use", "sig");
     free(thumbprint);
-    sandbox->jwks = json_set(jv_object(), "keys", JV_ARRAY(json_set_string(jwk, "alg", "RS256")));
+    sandbox->jwks = json_set(jv_object(), "keys", JV_ARRAY(json_set_string(jwk, "alg", "ES256")));
     return true;
 }
 
@@ -44,6 +46,8 @@ void provider_metadata(struct sandbox *sandbox, struct sandbox_reply *reply) {
     jv metadata = json_set_string(jv_object(), "issuer", sandbox->issuer);
     metadata = set_url(metadata, "token_endpoint", sandbox, "/oauth/token");
     metadata = set_url(metadata, "jwks_uri", sandbox, "/jwks");
+    metadata = set_url(metadata, "revocation_endpoint", sandbox, "/oauth/revoke");
+    metadata = set_url(metadata, "introspection_endpoint", sandbox, "/oauth/introspect");
     metadata = set_url(metadata, "backchannel_authentication_endpoint", sandbox, "/bc-authorize");
     jv modes = JV_ARRAY(jv_string("poll"));
     jv methods = JV_ARRAY(jv_string("client_secret_basic"), jv_string("client_secret_post"));
@@ -58,16 +62,18 @@ void provider_metadata(struct sandbox *sandbox, struct sandbox_reply *reply) {
     }
     metadata = json_set(metadata, "backchannel_token_delivery_modes_supported", modes);
     metadata = json_set(metadata, "token_endpoint_auth_methods_supported", methods);
-    metadata = json_set(metadata, "grant_types_supported", JV_ARRAY(jv_string(grant_type)));
-    metadata =
-        json_set(metadata, "id_token_signing_alg_values_supported", JV_ARRAY(jv_string("RS256")));
+    metadata = json_set(metadata, "grant_types_supported",
+                        JV_ARRAY(jv_string(grant_type), jv_string("refresh_token")));
+    // OpenID Connect Discovery 1.0 §3: RS256 must be among them.
+    metadata = json_set(metadata, "id_token_signing_alg_values_supported",
+                        JV_ARRAY(jv_string("ES256"), jv_string("RS256")));
     metadata = json_set(metadata, "subject_types_supported", JV_ARRAY(jv_string("public")));
     metadata = json_set(metadata, "backchannel_user_code_parameter_supported", jv_false());
     reply_json(reply, 200, metadata);
 }
 
-/* Whether `credentials`, the base64 of a Basic header, are the client's, each form-encoded as RFC
- * 6749 §2.3.1 has it. The sandbox's own id and secret need no encoding. */
+/* Whether `credentials`, the base64 of a Basic header, are the client's, each form-encoded (RFC
+ * 6749 §2.3.1). The sandbox's own id and secret need no encoding. */
 static bool basic_matches(const struct sandbox *sandbox, const char *credentials) {
     char *pair = must_format("%s:%s", sandbox->client_id, sandbox->client_secret);
     char *expected = base64_encode(pair, strlen(pair));
@@ -87,10 +93,11 @@ static bool assertion_holds(struct sandbox *sandbox, jv form) {
         client_jwt_holds(sandbox, json_string(form, "client_assertion"), &claims, &ignored) &&
         json_is(claims, "sub", sandbox->client_id);
     jv_free(claims);
-    return good;
+    return good ||
+           (sandbox->assertion_key != NULL && client_assertion_holds(sandbox, form, &ignored));
 }
 
-/* Client authentication by exactly one of the methods. Sets the reply where it fails. */
+/* Client authentication by exactly one of the methods. Sets the reply on failure. */
 static bool authenticate(struct sandbox *sandbox, const struct sandbox_request *request, jv form,
                          struct sandbox_reply *reply) {
     const char *id = json_string(form, "client_id"), *secret = json_string(form, "client_secret");
@@ -113,10 +120,9 @@ static bool authenticate(struct sandbox *sandbox, const struct sandbox_request *
     return good;
 }
 
-/* Reads the form and authenticates the client: the beginning of both endpoints. */
-static bool begin(struct sandbox *sandbox, const struct sandbox_request *request, jv *form,
-                  struct sandbox_reply *reply) {
-    if (!form_parse(request, form)) {
+bool provider_begin(struct sandbox *sandbox, const struct sandbox_request *request, jv *form,
+                    struct sandbox_reply *reply) {
+    if (!sandbox_form(request, form)) {
         reply_error(reply, 400, "invalid_request",
                     "not an application/x-www-form-urlencoded body with each parameter once");
         return false;
@@ -127,7 +133,7 @@ static bool begin(struct sandbox *sandbox, const struct sandbox_request *request
     return false;
 }
 
-/* CIBA Core §7.2: exactly one hint, and it must tell who. */
+/* CIBA Core §7.2: exactly one hint, which must identify the user. */
 static const char *check_hint(const struct sandbox *sandbox, jv form, const char **why) {
     int hints = json_has(form, "login_hint") + json_has(form, "login_hint_token") +
                 json_has(form, "id_token_hint");
@@ -164,7 +170,7 @@ static bool message_allowed(const char *message) {
     return true;
 }
 
-/* The error code of a request that is not as CIBA Core §7.1 has it; NULL if it is. */
+/* The error code for a request that violates CIBA Core §7.1; NULL if it is valid. */
 static const char *check_request(const struct sandbox *sandbox, jv form, const char **why) {
     double expiry;
     jv details;
@@ -210,16 +216,8 @@ static const char *check_request(const struct sandbox *sandbox, jv form, const c
                : NULL;
 }
 
-/* The parameters, from the form or the signed request. False, with the reply set, if they are not
- * as they must be. */
-/* Where the approvals whose auth_req_id has the same hash (FNV-1a) begin. */
-static struct approval **slot_of(struct sandbox *sandbox, const char *auth_req_id) {
-    unsigned hash = 2166136261;
-    for (; *auth_req_id != '\0'; auth_req_id++)
-        hash = (hash ^ (unsigned char)*auth_req_id) * 16777619;
-    return &sandbox->by_name[hash % (sizeof sandbox->by_name / sizeof *sandbox->by_name)];
-}
-
+/* The parameters, from the form or the signed request. False, with the reply set, if they are
+ * invalid. */
 static bool read_parameters(struct sandbox *sandbox, jv *form, struct sandbox_reply *reply) {
     struct error error;
     const char *why, *code;
@@ -241,50 +239,16 @@ void provider_authorize(struct sandbox *sandbox, const struct sandbox_request *r
                         struct sandbox_reply *reply) {
     jv form;
     double expiry = DEFAULT_EXPIRY;
-    if (!begin(sandbox, request, &form, reply) || !read_parameters(sandbox, &form, reply))
+    if (!provider_begin(sandbox, request, &form, reply) || !read_parameters(sandbox, &form, reply))
         return;
     json_number_or_digits(form, "requested_expiry", &expiry);
-    struct approval *approval = must_alloc(sizeof *approval);
-    *approval = (struct approval){.next = sandbox->approvals,
-                                  .auth_req_id = random_name(24),
-                                  .id = random_name(12),
-                                  .asked = form,
-                                  .asked_at = clock_now(),
-                                  .expires_at = clock_now() + expiry,
-                                  .interval = sandbox->interval};
-    sandbox->approvals = approval;
-    struct approval **slot = slot_of(sandbox, approval->auth_req_id);
-    approval->next_of_name = *slot;
-    *slot = approval;
-    sandbox_tell(sandbox, "asks %s: %s", sandbox->user, approval_message(approval));
-    if (sandbox->notice >= 0 && write(sandbox->notice, "", 1) < 0)
-        complain(NULL, "the terminal is not told of a request");
+    struct approval *approval = approval_new(sandbox, form, expiry);
     jv body = json_set_string(jv_object(), "auth_req_id", approval->auth_req_id);
     body = json_set(body, "expires_in", jv_number(expiry));
     reply_json(reply, 200, json_set(body, "interval", jv_number(approval->interval)));
 }
 
-const char *approval_message(const struct approval *approval) {
-    const char *message = json_string(approval->asked, "binding_message");
-    return message != NULL ? message : "";
-}
-
-bool approval_decide(struct sandbox *sandbox, struct approval *approval, bool approve) {
-    if (approval->state != WAITING || clock_now() >= approval->expires_at)
-        return false;
-    approval->state = approve ? APPROVED : DENIED;
-    sandbox_tell(sandbox, "%s %s: %s", sandbox->user, approve ? "approves" : "denies",
-                 approval_message(approval));
-    return true;
-}
-
-void approval_refresh(struct sandbox *sandbox, struct approval *approval) {
-    bool decides = sandbox->mode == APPROVE_YES || sandbox->mode == APPROVE_NO;
-    if (decides && clock_now() >= approval->asked_at + sandbox->delay)
-        approval_decide(sandbox, approval, sandbox->mode == APPROVE_YES);
-}
-
-/* The claims that both tokens have. */
+/* The claims of both tokens. */
 static jv common_claims(const struct sandbox *sandbox, const struct approval *approval) {
     double now = floor(clock_now());
     jv claims = json_set_string(jv_object(), "iss", sandbox->issuer);
@@ -301,7 +265,7 @@ static char *sign(const struct sandbox *sandbox, jv claims, const char *type) {
     jv keys = json_get(sandbox->jwks, "keys"), jwk = jv_array_get(keys, 0);
     jv header = json_set_string(jv_object(), "typ", type);
     header = json_set_string(header, "kid", json_string(jwk, "kid"));
-    char *token = jws_sign(header, claims, "RS256", sandbox->key, &error);
+    char *token = jws_sign(header, claims, "ES256", sandbox->key, &error);
     jv_free(jwk);
     jv_free(claims);
     return token;
@@ -329,18 +293,18 @@ static char *access_token(const struct sandbox *sandbox, const struct approval *
 
 static char *id_token(const struct sandbox *sandbox, const struct approval *approval,
                       const char *access) {
-    struct jws jws; /* of the algorithm that the ID token will have */
+    struct jws jws; /* with the ID token's algorithm */
     struct error error;
     char *hash = jws_parse(access, &jws, &error) ? jws_half_hash(&jws, access) : NULL;
     jv claims = json_set_string(common_claims(sandbox, approval), "aud", sandbox->client_id);
-    claims = json_set(claims, "auth_time", jv_number(floor(clock_now())));
+    claims = json_set(claims, "auth_time", jv_number(floor(approval->decided_at)));
     claims = json_set_string(claims, "at_hash", hash);
     free(hash);
     jws_free(&jws);
     return sign(sandbox, claims, "JWT");
 }
 
-static void issue_tokens(const struct sandbox *sandbox, struct approval *approval,
+static void issue_tokens(struct sandbox *sandbox, struct approval *approval,
                          struct sandbox_reply *reply) {
     char *access = access_token(sandbox, approval), *identity = id_token(sandbox, approval, access);
     jv details = asked_details(approval);
@@ -352,6 +316,11 @@ static void issue_tokens(const struct sandbox *sandbox, struct approval *approva
         body = json_set(body, "authorization_details", details);
     else
         jv_free(details);
+    if (scope_has(json_string(approval->asked, "scope"), "offline_access", 14)) {
+        char *refresh_token = grant_new_token(sandbox, approval);
+        body = json_set_string(body, "refresh_token", refresh_token);
+        free(refresh_token);
+    }
     approval->state = USED;
     free(access);
     free(identity);
@@ -381,17 +350,28 @@ static void answer_poll(struct sandbox *sandbox, struct approval *approval,
     }
 }
 
+static void answer_refresh(struct sandbox *sandbox, jv form, struct sandbox_reply *reply) {
+    const char *token = json_string(form, "refresh_token");
+    struct approval *approval = token != NULL ? grant_use_token(sandbox, token) : NULL;
+    if (token == NULL)
+        reply_error(reply, 400, "invalid_request", "refresh_token is missing");
+    else if (approval == NULL)
+        reply_error(reply, 400, "invalid_grant", "no such refresh_token, or it was used");
+    else
+        issue_tokens(sandbox, approval, reply);
+}
+
 void provider_token(struct sandbox *sandbox, const struct sandbox_request *request,
                     struct sandbox_reply *reply) {
     jv form;
-    if (!begin(sandbox, request, &form, reply))
+    if (!provider_begin(sandbox, request, &form, reply))
         return;
     const char *id = json_string(form, "auth_req_id");
-    struct approval *approval = id == NULL ? NULL : *slot_of(sandbox, id);
-    while (approval != NULL && strcmp(approval->auth_req_id, id) != 0)
-        approval = approval->next_of_name;
-    if (!json_is(form, "grant_type", grant_type))
-        reply_error(reply, 400, "unsupported_grant_type", "only CIBA is offered");
+    struct approval *approval = id == NULL ? NULL : approval_of(sandbox, id);
+    if (json_is(form, "grant_type", "refresh_token"))
+        answer_refresh(sandbox, form, reply);
+    else if (!json_is(form, "grant_type", grant_type))
+        reply_error(reply, 400, "unsupported_grant_type", "only CIBA and refreshing are offered");
     else if (id == NULL)
         reply_error(reply, 400, "invalid_request", "auth_req_id is missing");
     else if (approval == NULL)

@@ -1,9 +1,9 @@
-/* A stock API that takes an order only with a token that the provider issued for it. */
-#include "sandbox.h"
+#include "sandbox/stock.h"
 
-#include "access_token.h"
-#include "clock.h"
-#include "json.h"
+#include "base/clock.h"
+#include "oauth/access_token.h"
+#include "sandbox/grants.h"
+#include "json/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The token's claims once everything about it holds; invalid, with the reply set, otherwise. */
+/* The token's claims if it is valid; otherwise invalid, with the reply set. */
 static jv check_token(struct sandbox *sandbox, const struct sandbox_request *request,
                       struct sandbox_reply *reply) {
     const char *header = request->authorization;
@@ -25,6 +25,12 @@ static jv check_token(struct sandbox *sandbox, const struct sandbox_request *req
     enum access_token_verdict verdict = ACCESS_TOKEN_INVALID;
     if (header != NULL && strncasecmp(header, "Bearer ", 7) == 0)
         verdict = access_token_verify(header + 7, sandbox->jwks, &facts, &claims, &error);
+    if (verdict == ACCESS_TOKEN_VALID && grant_is_revoked(sandbox, claims)) {
+        jv_free(claims);
+        claims = jv_invalid();
+        verdict = ACCESS_TOKEN_INVALID;
+        fail(&error, 0, "it was revoked");
+    }
     if (verdict == ACCESS_TOKEN_NARROW) {
         reply_error(reply, 403, "insufficient_scope", error.text);
     } else if (verdict != ACCESS_TOKEN_VALID) {
@@ -35,7 +41,7 @@ static jv check_token(struct sandbox *sandbox, const struct sandbox_request *req
     return claims;
 }
 
-/* Where the token says what may be bought, that and nothing else. */
+/* If the token lists what may be bought, only that is allowed. */
 static bool details_allow(jv claims, jv order) {
     jv details = json_get(claims, "authorization_details");
     bool allowed = !jv_is_valid(details);
@@ -51,7 +57,7 @@ static bool details_allow(jv claims, jv order) {
     return allowed;
 }
 
-/* {ticker, qty} of the body, and nothing else. */
+/* Reads {ticker, qty} from the body, and nothing else. */
 static bool read_order(const struct sandbox_request *request, jv *order) {
     struct error error;
     jv body;
@@ -116,7 +122,7 @@ void stock_order(struct sandbox *sandbox, const struct sandbox_request *request,
     jv_free(claims);
 }
 
-/* What the orders have come to: {"GOOGL": 3}. It needs no token: it stands for a tool that only
+/* The sum of the orders: {"GOOGL": 3}. Needs no token: it is an example of a tool that only
  * reads. */
 void stock_portfolio(struct sandbox *sandbox, struct sandbox_reply *reply) {
     jv portfolio = jv_object();

@@ -1,4 +1,4 @@
-// The quickstart's flow with Auth0's SDK and OpenAI's, as their documentation has it, without a framework:
+// The quickstart's flow with Auth0's SDK and OpenAI's, as in their documentation, without a framework:
 // the model calls `buy`, the user is asked, the token is polled for, the order is placed, the model confirms.
 import { AuthenticationClient } from 'auth0';
 import OpenAI from 'openai';

@@ -1,4 +1,4 @@
-// The CIBA part of the flow alone, with openid-client, as its documentation has it.
+// The CIBA part of the flow alone, with openid-client, as in its documentation.
 import * as client from 'openid-client';
 
 const config = await client.discovery(new URL(process.env.CIBA_ISSUER), process.env.CIBA_CLIENT_ID, process.env.CIBA_CLIENT_SECRET);

@@ -1,10 +1,10 @@
-/* An answer of a provider's: its header lines, an empty line, its body. It is read as the answer to
- * a request, to a poll, and as an error of a model's server. */
-#include "call.h"
-#include "chat_error.h"
-#include "ciba.h"
-#include "http_headers.h"
-#include "json.h"
+/* A provider's answer: header lines, an empty line, a body. It is read as the answer to a request,
+ * to a poll, and as an error of a model server. */
+#include "ciba/token_answer.h"
+#include "document/call.h"
+#include "http/headers.h"
+#include "model/chat_error.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     char *text = must_format("%.*s", (int)size, (const char *)data), *body = strstr(text, "\n\n");
     struct http_answer answer = {.outcome = HTTP_ANSWERED, .status = 400};
-    struct client client = {
-        .issuer = "https://i/", .id = "c", .metadata = jv_invalid(), .jwks = jv_invalid()};
+    struct client client = {.issuer = {.url = "https://i/"}, .credentials = {.id = "c"}};
     struct error error;
     enum ciba_next next;
     bool passes;
@@ -35,12 +34,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     ciba_still_pending(&client, &answer, &interval);
     jv call =
         jv_parse("{\"id\":\"c\",\"authorization\":{\"status\":\"pending\",\"auth_req_id\":\"a\"}}");
-    if (answer.status != 200) /* a token needs the issuer's keys */
+    if (answer.status != 200) /* a token would need the issuer's keys */
         call = ciba_poll_answer(&client, call, &answer, &next, &error);
     jv_free(call);
     chat_answer_body(&answer, &said, &passes, &error);
     jv_free(said);
     free(client.dpop_nonce);
+    free(answer.dpop_nonce);
     free(text);
     return 0;
 }

@@ -1,7 +1,7 @@
-/* A stream of documents from a pipe that is cut anywhere: what is read of it is read again from its
- * own output, and is the same. */
-#include "documents.h"
-#include "json.h"
+/* A stream of documents from a pipe that is split anywhere. The output is read again and must be
+ * the same. */
+#include "document/reader.h"
+#include "json/json.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

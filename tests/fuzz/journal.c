@@ -1,7 +1,7 @@
-/* What stands behind a spool: the lines of an audit log and of a journal, which may be anything. */
-#include "journal.h"
-#include "audit.h"
-#include "json.h"
+/* A spool's files: lines of an audit log and of a journal, with any content. */
+#include "approval/journal.h"
+#include "approval/audit.h"
+#include "json/json.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void ignore(unsigned long line, const char *what) {
-    (void)line, (void)what;
+static void ignore(const char *path, unsigned long line, const char *what) {
+    (void)path, (void)line, (void)what;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -18,15 +18,18 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static char path[60];
     if (path[0] == '\0')
         snprintf(path, sizeof path, "/tmp/fuzz-journal.%d", (int)getpid());
-    struct audit_summary summary;
+    struct audit_summary summary = {0};
     struct error error;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
     close(fd);
-    if (audit_verify(path, NULL, ignore, &summary, &error))
-        free(summary.head);
-    struct journal *journal = journal_open(path, &error);
+    FILE *log = fopen(path, "re");
+    if (log == NULL || !audit_verify(log, path, NULL, ignore, &summary, &error))
+        abort();
+    fclose(log);
+    free(summary.head);
+    struct journal *journal = journal_open(path, NULL, &error);
     if (journal != NULL) {
         jv_free(journal_newest(journal, "ask", "asked", "key"));
         if (!journal_add(journal, "ask", "key", jv_object(), &error))

@@ -1,5 +1,5 @@
-/* A file of -e: read, and a setting of it asked for. */
-#include "config.h"
+/* An -e file: reads it, and one setting from it. */
+#include "system/settings.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (fd < 0 || write(fd, data, size < 200 ? size : 200) < 0)
         abort();
     close(fd);
-    if (config_load(path, &error) && config_get(NULL, "A", NULL) != NULL)
+    if (settings_load(path, &error) && settings_get(NULL, "CIBA_USER", NULL) != NULL)
         unlink(path);
     unlink(path);
     return 0;

@@ -1,8 +1,8 @@
-/* A model's stream, put together whole and cut in three: the same must come of both. The first byte
- * says which API's, the second and third where it is cut. */
-#include "sse.h"
-#include "chat_api.h"
-#include "json.h"
+/* A model's stream, read whole and in three pieces: both must give the same. The first byte selects
+ * the API, the second and third the cuts. */
+#include "http/sse.h"
+#include "model/chat_api.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static char *assemble(const char *bytes, size_t size, size_t first, size_t secon
     good = sse_end(&events) && good;
     struct chat_reply reply = {jv_invalid(), jv_invalid(), NULL};
     struct error error;
-    bool read = good && api->read(stream.body, &reply, &error);
+    bool read = good && api->dialect->read(stream.body, &reply, &error);
     char *message = json_text(reply.message), *body = json_text(stream.body);
     char *all =
         must_format("%d %d %d %zu %s %s", good, stream.finished, read, shown, message, body);

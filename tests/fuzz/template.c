@@ -1,13 +1,14 @@
-/* A JSON Schema, which is a message as well, on the first line; a value on the second. Only
- * messages with plain paths are made: jq's compiler is not ours. */
-#include "template.h"
-#include "json.h"
-#include "schema.h"
+/* A JSON Schema on the first line, which also serves as a message; a value on the second. Only
+ * messages with plain paths are compiled: jq's compiler is not ours to test. */
+#include "json/jq_template.h"
+#include "json/json.h"
+#include "json/schema.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether every \( is the beginning of \(.name) or \(.name.name). */
+/* Whether every \( begins \(.name) or \(.name.name). */
 static bool has_only_paths(const char *text) {
     for (const char *at = text; (at = strchr(at, '\\')) != NULL; at++) {
         if (strncmp(at, "\\(.", 3) != 0)
@@ -29,7 +30,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (second != NULL && json_parse(second, strlen(second), &value, &error)) {
         if (json_parse(text, strlen(text), &schema, &error)) {
             schema_unchecked(schema);
-            schema_allows(schema, value, &error);
+            schema_allows(schema, value, INFINITY, &error);
             jv_free(schema);
         }
         struct template *template = has_only_paths(text) ? template_text(text, &error) : NULL;

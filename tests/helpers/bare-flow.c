@@ -1,7 +1,7 @@
-/* bare-flow: the floor for the whole flow: its five requests, with bodies that are ready made, from
- * one process that keeps a connection to each of the three services and looks at no answer but for
- * its status. Certificates are those of $SSL_CERT_DIR, hashed. The answer of the user and the token
- * are not his, so two of them are refused. */
+/* bare-flow: the minimum cost of the whole flow: its five requests, with prepared bodies, from one
+ * process that keeps a connection to each of the three services and checks only the status of each
+ * answer. Certificates are in $SSL_CERT_DIR, hashed. It has no decision of the user and no token
+ * from it, so two requests are refused. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static void post(CURL *service, const char *url, const char *body, long wanted) 
     }
 }
 
-/* A service of which JSON is expected, with the token for it. */
+/* A service that answers with JSON, with the token for it. */
 static CURL *service_of(const char *token) {
     static char line[2000];
     CURL *service = curl_easy_init();

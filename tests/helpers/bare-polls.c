@@ -1,6 +1,6 @@
-/* bare-polls URL N PARALLEL [INTERVAL SECONDS]: the floor for ciba-poll: token requests by
- * libcurl's multi interface, so many under way at a time, and nothing else. N of them; or, of N
- * requests that are polled each INTERVAL, those of SECONDS. Prints how many were sent. */
+/* bare-polls URL N PARALLEL [INTERVAL SECONDS]: the minimum cost of ciba-poll: token requests by
+ * libcurl's multi interface, PARALLEL at a time, and nothing else. Sends N of them; or polls N
+ * requests every INTERVAL seconds, for SECONDS. Prints how many were sent. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ int main(int argc, char **argv) {
     long count = atol(argv[2]), parallel = atol(argv[3]), under_way = 0, sent = 0;
     double interval = argc == 6 ? atof(argv[4]) : 0,
            end = now() + (argc == 6 ? atof(argv[5]) : 1e9);
-    /* When each is due: they come back in the order in which they were sent. */
+    /* When each is due; the order of sending is kept. */
     double *due = calloc((size_t)count, sizeof *due);
     static char form[400];
     if (due == NULL)

@@ -1,6 +1,7 @@
-/* canonical: writes the RFC 8785 form of the JSON on stdin, for the tests of lib/json_canonical.c.
+/* canonical: writes the RFC 8785 form of the JSON on stdin, for the tests of lib/json/canonical.c.
  */
-#include "json.h"
+#include "system/start.h"
+#include "json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ int main(void) {
         canonical = json_canonical(value, &error);
     jv_free(value);
     if (canonical == NULL) {
-        complain(NULL, "%s", error.text);
+        report(NULL, "%s", error.text);
         return error.status;
     }
     fputs(canonical, stdout);

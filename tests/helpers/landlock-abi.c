@@ -1,4 +1,4 @@
-/* landlock-abi: prints the version of Landlock that this kernel has, 0 for none. */
+/* landlock-abi: prints this kernel's Landlock version, 0 for none. */
 #include <linux/landlock.h>
 #include <stdio.h>
 #include <sys/syscall.h>

@@ -1,8 +1,8 @@
-/* measure RUNS A B...: runs the shell commands in turns, after one run of each that does not count
- * (0: one run, without that), and prints for each the medians of wall seconds, CPU seconds (user
- * and system, with all that it waited for) and peak memory in MiB (the largest process). A command
- * that begins with @ is run without a shell, which would be measured with it: words as the shell
- * parts them, the first of them variables, NAME=VALUE. Ends with 1 if a run fails. */
+/* measure RUNS A B...: runs the shell commands in turns, after one uncounted run of each (RUNS 0:
+ * one run, no uncounted one). Prints for each the medians of wall seconds, CPU seconds (user and
+ * system, including children waited for) and peak memory in MiB (the largest process). A command
+ * that begins with @ runs without a shell, which would be measured too: its words are split at
+ * spaces, the first ones may be NAME=VALUE. Ends with 1 if a run fails. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
     static double wall[COMMANDS_LIMIT][RUNS_LIMIT], cpu[COMMANDS_LIMIT][RUNS_LIMIT],
         memory[COMMANDS_LIMIT][RUNS_LIMIT];
     int runs = argc > 2 ? atoi(argv[1]) : 0, commands = argc - 2;
-    bool once = argc > 2 && strcmp(argv[1], "0") == 0; /* without a run that does not count */
+    bool once = argc > 2 && strcmp(argv[1], "0") == 0; /* without an uncounted run */
     runs = once ? 1 : runs;
     if (runs < 1 || runs > RUNS_LIMIT || commands > COMMANDS_LIMIT)
         return 64;

@@ -1,6 +1,6 @@
-/* memory-search PID TEXT...: says on a line of its own for each text where it stands in the memory
- * of the process: `TEXT: N locked, N elsewhere`; locked memory is that which is in no core dump
- * (`dd` in its VmFlags). Linux, as root. */
+/* memory-search PID TEXT...: prints for each text, on a line of its own, where it is in the memory
+ * of the process: `TEXT: N locked, N elsewhere`. Locked memory is excluded from core dumps (`dd` in
+ * its VmFlags). Linux, as root. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

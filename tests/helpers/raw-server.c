@@ -1,13 +1,14 @@
 /* raw-server MODE FILE: an HTTP server that misbehaves, on a free loopback port that it prints.
  *
  *   send    answers every request with the bytes of FILE and closes
- *   drip    sends them a byte at a time, with a pause after each
+ *   drip    sends them byte by byte, with a pause after each
  *   bytes   the same without a pause, each in a packet of its own
- *   stall   sends them, and then nothing more
- *   flood   sends them, and then bytes without end
- *   reset   resets the connection when the request has come; FILE is not read
+ *   stall   sends them, then nothing more
+ *   flood   sends them, then endless bytes
+ *   repeat  sends them, then repeats the last line endlessly
+ *   reset   resets the connection once the request has arrived; does not read FILE
  *
- * It ends after two minutes at the latest. */
+ * It ends within two minutes. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -22,7 +23,7 @@ static char content[1 << 20];
 static size_t content_size;
 static const char *mode;
 
-/* Reads a request: its head, and as much as Content-Length says. */
+/* Reads a request: its head, and Content-Length bytes. */
 static void read_request(int connection) {
     static char request[1 << 20];
     size_t used = 0, wanted = sizeof request - 1;
@@ -36,7 +37,7 @@ static void read_request(int connection) {
     }
 }
 
-/* False if the other side has gone. */
+/* False if the peer has closed the connection. */
 static int put(int connection, const char *bytes, size_t size) {
     while (size > 0) {
         ssize_t sent = write(connection, bytes, size);
@@ -46,6 +47,18 @@ static int put(int connection, const char *bytes, size_t size) {
         size -= (size_t)sent;
     }
     return 1;
+}
+
+static void repeat_last_line(int connection) {
+    static char lines[1 << 21];
+    size_t start = content_size, used = 0;
+    while (start > 0 && (start == content_size || content[start - 1] != '\n'))
+        start--;
+    size_t size = content_size - start;
+    for (; size > 0 && used + size <= sizeof lines; used += size)
+        memcpy(lines + used, content + start, size);
+    while (used > 0 && put(connection, lines, used))
+        continue;
 }
 
 static void serve(int connection) {
@@ -66,6 +79,8 @@ static void serve(int connection) {
         put(connection, content, content_size);
     }
     memset(noise, 'x', sizeof noise);
+    if (strcmp(mode, "repeat") == 0)
+        repeat_last_line(connection);
     while (strcmp(mode, "flood") == 0 && put(connection, noise, sizeof noise))
         continue;
     if (strcmp(mode, "stall") == 0)

@@ -1,10 +1,10 @@
-/* sse-check API FILE: puts together the stream of a model's server in FILE, whole; then cut in two
- * at every offset, and a byte at a time. Prints the answer and the text that was shown, each as
- * JSON, and fails (status 1) where a cut makes a difference. Status 2: the stream is not
- * understood; 3: it has not finished; 4: it tells an error. */
-#include "chat_api.h"
-#include "json.h"
-#include "sse.h"
+/* sse-check API FILE: reads the model server's stream in FILE whole, then cut in two at every
+ * offset, and byte by byte. Prints the answer and the shown text, each as JSON, and fails (status
+ * 1) if a cut changes them. Status 2: the stream is not understood; 3: it is not complete; 4: it
+ * reports an error. */
+#include "http/sse.h"
+#include "model/chat_api.h"
+#include "json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static bool take(void *context, const char *name, const char *data, size_t size)
     return chat_api_take(context, name, data, size);
 }
 
-/* What the stream comes to when its pieces have that many bytes, the first `first`. */
+/* The result of the stream in pieces of that many bytes, the first one of `first`. */
 static char *assemble(const char *bytes, size_t size, size_t first, size_t piece, int *status) {
     struct chat_stream stream = {
         .api = api, .body = jv_object(), .failure = jv_invalid(), .show = show};
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
     fclose(file);
     char *whole = assemble(bytes, size, size, size, &status);
     for (size_t cut = 0; cut <= size; cut++) {
-        /* The last round is a byte at a time. */
+        /* The last round goes byte by byte. */
         char *again = assemble(bytes, size, cut < size ? cut : 1, cut < size ? size : 1, &other);
         if (strcmp(whole, again) != 0 || status != other) {
             fprintf(stderr, "cut at %zu it is different: %s", cut, again);

@@ -1,5 +1,5 @@
-/* took FILE COMMAND [ARGUMENT...]: runs the command, writes to FILE how many seconds it took and
- * how many MiB it had at most, and ends with its status (128 and the signal for a killed one). */
+/* took FILE COMMAND [ARGUMENT...]: runs the command, writes its seconds and its peak memory in MiB
+ * to FILE, and ends with its status (128 plus the signal if it was killed). */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

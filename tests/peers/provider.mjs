@@ -34,6 +34,7 @@ const client = (id, settings) => ({
 const keyClient = (id, alg, name) => client(id, {
   client_secret: undefined, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg, jwks: keys(name, { kid: name }),
 });
+const contentEncryption = ['A128GCM', 'A256GCM', 'A128CBC-HS256', 'A256CBC-HS512'];
 const clients = [
   client('post', { token_endpoint_auth_method: 'client_secret_post' }),
   client('basic with: special%', { token_endpoint_auth_method: 'client_secret_basic' }),
@@ -51,6 +52,21 @@ const clients = [
   client('dpop', { token_endpoint_auth_method: 'client_secret_post', dpop_bound_access_tokens: true }),
   { ...keyClient('signed', 'ES256', 'ec'), backchannel_authentication_request_signing_alg: 'ES256' },
   client('rar', { token_endpoint_auth_method: 'client_secret_post', authorization_details_types: ['order'] }),
+  client('HS256', { token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'HS256' }),
+  client('id Ed25519', { token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'Ed25519' }),
+  keyClient('Ed25519', 'Ed25519', 'ed'),
+  ...[['RSA-OAEP', 'rsa'], ['RSA-OAEP-256', 'rsa'], ['ECDH-ES', 'ec'], ['ECDH-ES+A128KW', 'ec'], ['ECDH-ES+A256KW', 'ec']].flatMap(([alg, name]) => contentEncryption.map((enc) => client(`${alg} ${enc}`, {
+    token_endpoint_auth_method: 'client_secret_post', id_token_encrypted_response_alg: alg, id_token_encrypted_response_enc: enc, jwks: keys(name, { use: 'enc' }),
+  }))),
+  client('HS256 in JWE', {
+    token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'HS256', id_token_encrypted_response_alg: 'ECDH-ES', jwks: keys('ec', { use: 'enc' }),
+  }),
+  client('refresh', { token_endpoint_auth_method: 'client_secret_post', grant_types: [grantType, 'refresh_token'] }),
+  client('refresh-dpop', { token_endpoint_auth_method: 'client_secret_post', grant_types: [grantType, 'refresh_token'], dpop_bound_access_tokens: true }),
+  client('refresh-tls', {
+    client_secret: undefined, token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_san_dns: 'client.example', tls_client_certificate_bound_access_tokens: true, grant_types: [grantType, 'refresh_token'],
+  }),
+  client('opaque', { token_endpoint_auth_method: 'client_secret_post' }),
   client('code', { token_endpoint_auth_method: 'client_secret_post', backchannel_user_code_parameter: true }),
   client('no-ciba', { token_endpoint_auth_method: 'client_secret_post', grant_types: ['authorization_code'], response_types: ['code'], redirect_uris: ['https://client.example/'], backchannel_token_delivery_mode: undefined }),
 ];
@@ -81,10 +97,14 @@ const provider = new Provider(issuer, {
   clients,
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
   enabledJWA: {
-    clientAuthSigningAlgValues: ['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'],
+    clientAuthSigningAlgValues: ['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+    idTokenSigningAlgValues: ['RS256', 'HS256', 'Ed25519'],
+    idTokenEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW'],
+    idTokenEncryptionEncValues: contentEncryption,
     dPoPSigningAlgValues: ['ES256', 'EdDSA', 'RS256'],
     requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
   },
+  rotateRefreshToken: true,
   scopes: ['openid', 'offline_access'],
   acrValues: ['phone'],
   jwks: { keys: JSON.parse(file('provider.jwks')).keys },
@@ -114,6 +134,9 @@ const provider = new Provider(issuer, {
       },
       triggerAuthenticationDevice: (ctx, request, account) => decide(request, account),
     },
+    encryption: { enabled: true },
+    revocation: { enabled: true },
+    introspection: { enabled: true },
     dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
     mTLS: {
       enabled: true,
@@ -130,7 +153,10 @@ const provider = new Provider(issuer, {
       enabled: true,
       defaultResource: () => audience,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({ scope: 'stock:trade', audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+      getResourceServerInfo: (ctx, resource, { clientId }) => ({
+        scope: 'stock:trade', audience, accessTokenFormat: clientId === 'opaque' ? 'opaque' : 'jwt', jwt: { sign: { alg: 'RS256' } },
+        accessTokenTTL: clientId.startsWith('refresh') ? 2 : 3600,
+      }),
     },
     richAuthorizationRequests: {
       enabled: true,
@@ -144,7 +170,7 @@ provider.on('server_error', (ctx, error) => console.error(error));
 // An API at /stocks that takes a token only with the proof of what it is bound to: the key of a DPoP proof
 // (RFC 9449 §7), with a nonce of its own, or the certificate of the connection (RFC 8705 §3).
 const hash = (text) => createHash('sha256').update(text).digest('base64url');
-const tokenKeys = createLocalJWKSet({ keys: JSON.parse(file('provider.jwks')).keys.map(({ kty, n, e, kid }) => ({ kty, n, e, kid })) });
+const tokenKeys = createLocalJWKSet({ keys: JSON.parse(file('provider.jwks')).keys.filter(({ kty }) => kty === 'RSA').map(({ kty, n, e, kid }) => ({ kty, n, e, kid })) });
 const stocks = async (request, response) => {
   const [type, token] = (request.headers.authorization ?? '').split(' ');
   const { payload } = await jwtVerify(token, tokenKeys, { issuer, audience, typ: 'at+jwt' });

@@ -1,5 +1,5 @@
-/* Preloaded into a command (LD_PRELOAD): counts what is allocated, by whichever library, and has
- * one allocation fail: beneath lib/memory.c, through which all of them go.
+/* Preloaded into a command (LD_PRELOAD): counts the allocations of all libraries and makes one
+ * fail, below lib/base/wiped_memory.c, which handles all of them.
  *
  *     ALLOCATION_COUNTER  a file of 8 bytes
  *     ALLOCATION_AT       the number of the allocation that fails, from 1; 0 for none */

@@ -1,5 +1,6 @@
-/* Preloaded: the time of day is as many seconds off as the file CLOCK_STEP says, a number that can
- * be changed in its place while the process runs. */
+/* Preloaded (LD_PRELOAD): shifts the time of day by the seconds in the file CLOCK_STEP, a number
+ * that can be changed in place while the process runs. A second number shifts the time that has
+ * elapsed since the boot. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -27,7 +28,11 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
     int result = real(clock, now);
-    if (clock == CLOCK_REALTIME && step != NULL)
-        now->tv_sec += strtol(step, NULL, 10);
+    char *end = NULL;
+    long of_day = step != NULL ? strtol(step, &end, 10) : 0;
+    if (clock == CLOCK_REALTIME)
+        now->tv_sec += of_day;
+    else if (clock == CLOCK_MONOTONIC && step != NULL)
+        now->tv_sec += strtol(end, NULL, 10);
     return result;
 }

@@ -1,23 +1,27 @@
 /* Preloaded into the commands of a trial (LD_PRELOAD): counts the calls that write, rename, sync,
- * send, receive or make a file, over all the processes of the trial, and has something happen at
- * one of them.
+ * send, receive or create a file, over all processes of the trial, and causes a fault at one of
+ * them.
  *
- *     FAULT_COUNTER  a file of 8 bytes, shared by the trial's processes
+ *     FAULT_COUNTER  a file of 16 bytes, shared by the trial's processes
  *     FAULT_AT       the number of the call, from 1
+ *     FAULT_ONLY     if set, for example "tool-run flock", only these calls are counted
  *     FAULT_KIND     kill     this process is killed
- *                    killall  its process group is: as if the machine had lost its power
+ *                    killall  and each other one at its next call: as if the machine had lost
+ *                             power
+ *                    hold     the call waits until byte 8 of the file is not 0; others continue
  *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
  *                             this process)
  *                    short    a write or send does only half
- *     FAULT_LOG      a file to which the name of the call is appended
- *     FAULT_ORDER    a file to which is appended where something leaves the process, or a file is
- *                    closed, before what was written, made or renamed was synced */
+ *     FAULT_LOG      a file to which process and call are appended
+ *     FAULT_ORDER    a file for reports of data that leaves the process, or a file that is
+ *                    closed, before what was written, created or renamed was synced */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,15 +32,17 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint64_t *counter;
+static uint64_t *signalled; /* after it: not 0 once all are dead, or the held call may continue */
 static uint64_t fault_at;
-static const char *kind;
+static const char *kind, *only;
 static int disk_is_full;
 static int log_fd = -1, order_fd = -1;
 
-/* To be appended to; opened at once, since a command gives up the right to. */
+/* For appending; opened at the start, because a command gives up the right to. */
 static int open_named(const char *variable) {
     const char *path = getenv(variable);
     return path == NULL ? -1
@@ -49,13 +55,16 @@ __attribute__((constructor)) static void set_up(void) {
     order_fd = open_named("FAULT_ORDER");
     const char *path = getenv("FAULT_COUNTER"), *at = getenv("FAULT_AT");
     kind = getenv("FAULT_KIND");
+    only = getenv("FAULT_ONLY");
     if (path == NULL || at == NULL || kind == NULL)
         return;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
     fault_at = strtoull(at, NULL, 10);
-    void *shared = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (fd >= 0 && shared != MAP_FAILED)
+    void *shared = mmap(NULL, 2 * sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0 && shared != MAP_FAILED) {
         counter = shared;
+        signalled = counter + 1;
+    }
     if (fd >= 0)
         syscall(SYS_close, fd);
 }
@@ -67,10 +76,16 @@ static void append_line(int fd, const char *what) {
         syscall(SYS_write, fd, line, (size_t)size);
 }
 
+static void log_call(const char *call) {
+    char line[100];
+    snprintf(line, sizeof line, "%d %s", (int)getpid(), call);
+    append_line(log_fd, line);
+}
+
 enum { DESCRIPTORS = 1024 };
 
 static char unsynced[DESCRIPTORS]; /* files that have been written */
-static int folder_unsynced;        /* a file has been made or renamed */
+static int folder_unsynced;        /* a file has been created or renamed */
 
 static void out_of_order(const char *what) {
     append_line(order_fd, what);
@@ -84,9 +99,27 @@ static void leaves(const char *what) {
             out_of_order(what);
 }
 
+/* A command that has given up its rights may not send signals, not even to itself. */
+_Noreturn static void die(void) {
+    kill(getpid(), SIGKILL);
+    __builtin_trap();
+}
+
+static void wait_for_signal(void) {
+    while (__atomic_load_n(signalled, __ATOMIC_SEQ_CST) == 0)
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+}
+
+static bool counts(const char *call) {
+    const char *name = program_invocation_short_name;
+    size_t size = strlen(name);
+    return only == NULL || (strncmp(only, name, size) == 0 && only[size] == ' ' &&
+                            strcmp(only + size + 1, call) == 0);
+}
+
 enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4 };
 
-/* Whether the call is to fail, with errno set; *is_short if it is to do half. */
+/* Whether the call fails, with errno set; *is_short if it does half. */
 static int fails(const char *call, int what, int *is_short) {
     if (counter == NULL)
         return 0;
@@ -94,13 +127,18 @@ static int fails(const char *call, int what, int *is_short) {
         errno = ENOSPC;
         return 1;
     }
-    if (__atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST) != fault_at)
+    bool all = strcmp(kind, "killall") == 0;
+    if (all && __atomic_load_n(signalled, __ATOMIC_SEQ_CST) != 0)
+        die();
+    if (!counts(call) || __atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST) != fault_at)
         return 0;
-    append_line(log_fd, call);
-    if (strcmp(kind, "kill") == 0)
-        kill(getpid(), SIGKILL);
-    else if (strcmp(kind, "killall") == 0)
-        kill(0, SIGKILL);
+    log_call(call);
+    if (all)
+        __atomic_store_n(signalled, 1, __ATOMIC_SEQ_CST);
+    if (all || strcmp(kind, "kill") == 0)
+        die();
+    if (strcmp(kind, "hold") == 0)
+        wait_for_signal();
     else if (strcmp(kind, "short") == 0 && (what & CAN_BE_SHORT))
         *is_short = 1;
     else if (strcmp(kind, "enospc") == 0 && (what & MAKES_FILE)) {
@@ -128,11 +166,19 @@ static int is_file(int fd) {
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
 }
 
+/* The generation of a journal need not be on the disk: it is for processes, and none survives a
+ * crash of the machine. */
+static int must_be_synced(int fd, const void *bytes, size_t size) {
+    static const char generation[] = "{\"format\":1,\"step\":\"generation\"";
+    return is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS &&
+           (size < sizeof generation || memcmp(bytes, generation, sizeof generation - 1) != 0);
+}
+
 ssize_t write(int fd, const void *bytes, size_t size) {
     int half = 0;
     if (fails("write", is_file(fd) | CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half))
         return -1;
-    if (is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS)
+    if (must_be_synced(fd, bytes, size))
         unsynced[fd] = 1;
     else if (!is_file(fd) && fd != STDERR_FILENO)
         leaves("writes to a pipe or socket before a sync");
@@ -242,7 +288,7 @@ int open(const char *path, int flags, ...) {
     return REAL(open)(path, flags, mode);
 }
 
-/* What a hardened build makes of some of them. */
+/* Names of some of them in a hardened build. */
 ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags);
 ssize_t __pread_chk(int fd, void *bytes, size_t size, off_t offset, size_t room);

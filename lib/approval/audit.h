@@ -1,0 +1,45 @@
+/* The audit log: a file of JSON lines, one for each event (asked, decided, executed), each chained
+ * to the previous one by SHA-256. A line ends in `,"digest":"sha-256:…"}`: the digest of the line's
+ * bytes up to that comma. They include `previous`, the digest of the line before. A new log
+ * continues from the last line of the rotated one, PATH.1. */
+#ifndef CIBA_APPROVAL_AUDIT_H
+#define CIBA_APPROVAL_AUDIT_H
+
+#include "base/error.h"
+
+#include <jv.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Appends the records, an array of objects that is taken, and sets in each format (1), n (the
+ * line's number), time (RFC 3339, UTC), command, previous and digest. Atomic across processes. With
+ * `once`, leaves out each whose `id` a line here or in PATH.1, PATH.2 and so on has: for events
+ * that are logged again after a crash. False and an error with status 74, or 65 if the log's last
+ * line is not one of ours; then nothing was appended. */
+bool audit_append(const char *path, jv records, bool once, struct error *error);
+
+/* The same, unless a line has one of these ids (up to a NULL): then appends nothing and sets
+ * *there. Atomic, so that the log is a witness of what must not happen twice. */
+bool audit_append_unless(const char *path, jv record, const char *const *ids, bool *there,
+                         struct error *error);
+
+/* Whether a record could be appended. Creates no file. False and an error as for audit_append. */
+bool audit_ready(const char *path, struct error *error);
+
+/* Of all files of a log, read from the earliest; zeroed before the first. */
+struct audit_summary {
+    unsigned long lines, faults;
+    char *head; /* digest of the last line, NULL without lines; set it beforehand to the digest that
+                   the first line must follow. The caller frees. */
+    double last; /* number of the last line */
+    bool saw_wanted;
+};
+
+/* Reads a file of the log and calls `fault` for each line that was changed, removed or moved, with
+ * its place in the file. `wanted` is a digest that some line must have, or NULL. False and an error
+ * with status 66 if it cannot be read; `path` is its name in messages. */
+bool audit_verify(FILE *file, const char *path, const char *wanted,
+                  void (*fault)(const char *path, unsigned long line, const char *what),
+                  struct audit_summary *summary, struct error *error);
+
+#endif

@@ -1,0 +1,87 @@
+/* Where the records are, from the command line and the settings: the first part of ledger.h. */
+#include "approval/audit.h"
+#include "approval/ledger.h"
+#include "approval/seal.h"
+#include "base/clock.h"
+#include "system/durable_file.h"
+#include "system/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool key_is_long(const char *key, const char *whose, struct error *error) {
+    return key == NULL || strlen(key) >= SEAL_KEY_LEAST ||
+           fail(error, STATUS_CONFIG,
+                "the %s's key is shorter than %d characters; openssl rand -hex 32 makes one", whose,
+                SEAL_KEY_LEAST);
+}
+
+/* Whether two paths lead to the same file, which need not exist, in the same folder. */
+static bool same_place(const char *one, const char *other) {
+    const char *paths[] = {one, other}, *names[2];
+    struct stat folders[2];
+    for (size_t i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        char *folder = slash == NULL ? must_copy(".")
+                                     : must_format("%.*s/", (int)(slash - paths[i]), paths[i]);
+        names[i] = slash == NULL ? paths[i] : slash + 1;
+        bool there = stat(folder, &folders[i]) == 0;
+        free(folder);
+        if (!there)
+            return false;
+    }
+    return strcmp(names[0], names[1]) == 0 && folders[0].st_ino == folders[1].st_ino &&
+           folders[0].st_dev == folders[1].st_dev;
+}
+
+/* The generation from the spool that started this command with that journal, or NULL. */
+static const char *generation_of(const char *journal_path) {
+    const char *setting = settings_get(NULL, "CIBA_JOURNAL_GENERATION", NULL);
+    const char *colon = setting != NULL ? strchr(setting, ':') : NULL;
+    if (colon == NULL || !same_place(colon + 1, journal_path))
+        return NULL;
+    return settings_keep(must_format("%.*s", (int)(colon - setting), setting));
+}
+
+bool ledger_configure(struct ledger *ledger, const struct ledger_settings *settings,
+                      struct error *error) {
+    *ledger = (struct ledger){.journal_path = settings_get(settings->journal, "CIBA_JOURNAL", NULL),
+                              .audit = settings_get(settings->audit, "CIBA_AUDIT", NULL),
+                              .spent_folder = settings_get(settings->spent, "CIBA_SPENT", NULL)};
+    if (ledger->journal_path != NULL)
+        ledger->generation = generation_of(ledger->journal_path);
+    return settings_secret(&ledger->seal_key, error, settings->seal_key_file, "CIBA_SEAL_KEY",
+                           NULL) &&
+           key_is_long(ledger->seal_key, "seal", error);
+}
+
+bool ledger_configure_store(struct ledger *ledger, const struct ledger_settings *settings,
+                            const char *client_id, struct error *error) {
+    clock_boot(); /* while it can be read: a lease is of one boot */
+    ledger->store.client_id = client_id;
+    ledger->store.folder = settings_get(settings->store, "CIBA_STORE", NULL);
+    if (ledger->store.folder != NULL &&
+        !settings_secret(&ledger->store.key, error, settings->store_key_file, "CIBA_STORE_KEY",
+                         NULL))
+        return false;
+    if (ledger->store.folder != NULL && ledger->store.key == NULL)
+        return fail(error, STATUS_CONFIG, "the store has no key: set --store-key-file");
+    return key_is_long(ledger->store.key, "store", error);
+}
+
+bool ledger_ready(const struct ledger *ledger, struct error *error) {
+    const char *journal = ledger->journal_path, *store = ledger->store.folder;
+    const char *spent = ledger->spent_folder;
+    return (journal == NULL || durable_ready(journal, false, error)) &&
+           (store == NULL || durable_ready(store, true, error)) &&
+           (spent == NULL || durable_ready(spent, true, error)) &&
+           (ledger->audit == NULL || audit_ready(ledger->audit, error));
+}
+
+void ledger_needs(const struct ledger *ledger, struct confinement *needs) {
+    confine_add(needs->writes, ledger->journal_path);
+    confine_add(needs->writes, ledger->audit);
+    confine_add(needs->writes, ledger->store.folder);
+    confine_add(needs->writes, ledger->spent_folder);
+}

@@ -1,0 +1,111 @@
+#include "cli/completion.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef void (*print_option)(const struct command *command, const struct option_spec *option);
+
+static void each(const struct command *command, const struct option_spec *more,
+                 print_option print) {
+    for (const struct option_spec *o = command->options; o->name != NULL; o++)
+        print(command, o);
+    for (const struct option_spec *o = more; o->name != NULL; o++)
+        print(command, o);
+}
+
+/* Whether the argument is completed with file names. */
+static bool is_path(const struct option_spec *option) {
+    return option->argument != NULL &&
+           (strcmp(option->argument, "FILE") == 0 || strcmp(option->argument, "DIR") == 0);
+}
+
+/* Prints the help in a shell's single quotes, with a backslash before `special` characters. */
+static void print_quoted(const char *text, const char *special) {
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            printf("'\\''");
+        else
+            printf("%s%c", strchr(special, *text) ? "\\" : "", *text);
+    }
+}
+
+static void bash_word(const struct command *command, const struct option_spec *o) {
+    (void)command;
+    if (o->letter != 0)
+        printf(" -%c", o->letter);
+    printf(" --%s", o->name);
+}
+
+/* The pattern of a case arm: this option if its argument is a path or not, as wanted. */
+static void bash_arm(const struct option_spec *o, bool wanted) {
+    if (!wanted)
+        return;
+    printf("|--%s", o->name);
+    if (o->letter != 0)
+        printf("|-%c", o->letter);
+}
+
+static void bash_path(const struct command *command, const struct option_spec *o) {
+    (void)command;
+    bash_arm(o, is_path(o));
+}
+
+static void bash_other(const struct command *command, const struct option_spec *o) {
+    (void)command;
+    bash_arm(o, o->argument != NULL && !is_path(o));
+}
+
+static void print_bash(const struct command *command, const struct option_spec *more) {
+    printf("_%s() {\n  local word=${COMP_WORDS[COMP_CWORD]}\n"
+           "  case ${COMP_WORDS[COMP_CWORD - 1]} in\n    -%%",
+           command->name);
+    each(command, more, bash_path);
+    printf(") mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n    -%%");
+    each(command, more, bash_other);
+    printf(") COMPREPLY=(); return ;;\n  esac\n"
+           "  [[ $word == -* ]] || return\n  mapfile -t COMPREPLY < <(compgen -W '");
+    each(command, more, bash_word);
+    printf("' -- \"$word\")\n}\ncomplete -o default -F _%s %s\n", command->name, command->name);
+}
+
+static void zsh_option(const struct command *command, const struct option_spec *o) {
+    (void)command;
+    if (o->letter != 0)
+        printf(" \\\n  '(-%c --%s)'{-%c,--%s}'[", o->letter, o->name, o->letter, o->name);
+    else
+        printf(" \\\n  '%s--%s[", o->kind == OPTION_LIST ? "*" : "", o->name);
+    print_quoted(o->help, "[]:\\");
+    printf("]");
+    if (o->argument != NULL)
+        printf(":%s:%s", o->argument, is_path(o) ? "_files" : "");
+    printf("'");
+}
+
+static void print_zsh(const struct command *command, const struct option_spec *more) {
+    printf("#compdef %s\n_arguments -s", command->name);
+    each(command, more, zsh_option);
+    printf(" \\\n  '%s'\n",
+           command->operands_end_options ? "*:::command:_normal" : "*:file:_files");
+}
+
+static void fish_option(const struct command *command, const struct option_spec *o) {
+    printf("complete -c %s", command->name);
+    if (o->letter != 0)
+        printf(" -s %c", o->letter);
+    printf(" -l %s%s -d '", o->name, o->argument == NULL ? "" : is_path(o) ? " -r -F" : " -x");
+    print_quoted(o->help, "\\");
+    printf("'\n");
+}
+
+bool completion_print(const struct command *command, const struct option_spec *more,
+                      const char *shell) {
+    if (strcmp(shell, "bash") == 0)
+        print_bash(command, more);
+    else if (strcmp(shell, "zsh") == 0)
+        print_zsh(command, more);
+    else if (strcmp(shell, "fish") == 0)
+        each(command, more, fish_option);
+    else
+        return false;
+    return true;
+}

@@ -1,0 +1,64 @@
+#include "model/chat_api.h"
+
+#include "http/http.h"
+#include "json/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+jv chat_api_typed(const char *type) {
+    return json_set_string(jv_object(), "type", type);
+}
+
+bool chat_api_names_tool(const char *choice) {
+    return strcmp(choice, "auto") != 0 && strcmp(choice, "none") != 0 &&
+           strcmp(choice, "required") != 0;
+}
+
+bool chat_api_data_url(const char *url, char *type, size_t room, const char **base64) {
+    static const char marker[] = ";base64,";
+    const char *end = strncmp(url, "data:", 5) == 0 ? strstr(url, marker) : NULL;
+    if (end == NULL || (size_t)(end - url - 5) >= room)
+        return false;
+    snprintf(type, room, "%.*s", (int)(end - url - 5), url + 5);
+    *base64 = end + strlen(marker);
+    return true;
+}
+
+bool chat_api_take(struct chat_stream *stream, const char *name, const char *data, size_t size) {
+    struct error ignored;
+    jv value;
+    if (++stream->events > CHAT_EVENTS_LIMIT)
+        return fail(&stream->refused, STATUS_PROTOCOL, "the model's stream has more than %d events",
+                    CHAT_EVENTS_LIMIT);
+    if (strcmp(data, "[DONE]") == 0)
+        value = jv_string(data);
+    else if (!json_parse(data, size, &value, &ignored))
+        return false;
+    if (json_has(value, "error") || strcmp(name, "error") == 0) {
+        jv_free(stream->failure);
+        stream->failure = value;
+    } else {
+        stream->api->dialect->event(stream, name, value);
+        jv_free(value);
+    }
+    return stream->refused.status == STATUS_DONE;
+}
+
+void chat_api_count(struct chat_stream *stream, jv added) {
+    char *text = json_text(added);
+    stream->size += strlen(text);
+    if (stream->size > HTTP_ANSWER_LIMIT)
+        fail(&stream->refused, STATUS_PROTOCOL, "the model's stream comes to more than %d MiB",
+             HTTP_ANSWER_LIMIT >> 20);
+    free(text);
+    jv_free(added);
+}
+
+void chat_api_show(struct chat_stream *stream, const char *text) {
+    if (stream->show == NULL || text == NULL || *text == '\0')
+        return;
+    stream->show(stream->context, text, strlen(text));
+    stream->shown = true;
+}

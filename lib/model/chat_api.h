@@ -1,0 +1,106 @@
+/* The APIs of model servers. A document is always in OpenAI's form; the differences between servers
+ * are in one table (chat_apis.c), the conversions in one file per dialect. */
+#ifndef CIBA_MODEL_CHAT_API_H
+#define CIBA_MODEL_CHAT_API_H
+
+#include "base/error.h"
+
+#include <jv.h>
+#include <stdbool.h>
+
+/* What a request asks for besides the conversation. */
+struct chat_wishes {
+    const char *model;
+    const char
+        *tool_choice; /* auto, none, required, or a tool's name; NULL: the server's default */
+    bool no_parallel_calls;
+    bool stream;
+    long max_tokens; /* tokens of the answer, 0: the server's limit */
+    jv schema;       /* of the answer, invalid for free text; stays the caller's */
+};
+
+/* An answer in OpenAI's form. */
+struct chat_reply {
+    jv message; /* an object; the caller frees both */
+    jv usage;   /* prompt_tokens, completion_tokens, total_tokens and more; may be invalid */
+    const char *finish; /* stop, length, tool_calls, content_filter, or NULL for anything else */
+};
+
+enum { CHAT_EVENTS_LIMIT = 1000000 }; /* of one stream */
+
+/* A stream, assembled into the answer that a request without streaming would get. */
+struct chat_stream {
+    const struct chat_api *api;
+    jv body;              /* the answer so far */
+    jv failure;           /* an error sent in mid-stream, as an answer's body; else invalid */
+    bool finished;        /* the server said that the answer is complete */
+    size_t events, size;  /* number of events, and bytes kept of them */
+    struct error refused; /* why reading stopped; status 0 if it has not */
+    void (*show)(void *context, const char *text, size_t size); /* NULL for none */
+    void *context;
+    bool shown; /* whether some text has been shown */
+};
+
+/* Builds requests and reads answers. */
+struct chat_dialect {
+    /* The message member that keeps what OpenAI's form has no place for; NULL for none. Never sent
+     * to other servers. */
+    const char *own_member;
+
+    /* The request's body. Invalid, and an error with status 65, if this API cannot express
+     * something in the document. */
+    jv (*request)(const struct chat_wishes *wishes, jv document, struct error *error);
+
+    /* Reads an answer's body. False and an error (76) if it is not one. */
+    bool (*read)(jv body, struct chat_reply *reply, struct error *error);
+
+    /* Processes an event of a stream: its name, and its data, which stays the caller's. */
+    void (*event)(struct chat_stream *stream, const char *name, jv data);
+};
+
+struct chat_api {
+    const char *name; /* for --api */
+    const struct chat_dialect *dialect;
+    const char *base_url;              /* default, NULL for none */
+    const char *base_name;             /* the setting that overrides it */
+    const char *key_name, *model_name; /* their settings */
+    const char *default_model;         /* NULL for none */
+    const char *path;                  /* after the base URL; {model} and {version} are replaced */
+    const char *version_name, *default_version;
+    const char *key_header;      /* its header line up to the key */
+    const char *extra_header;    /* NULL for none */
+    const char *max_tokens_name; /* for the default server; others get `other_name` */
+    const char *other_name;
+};
+
+/* Processes an event of a stream as received, by its API. False if its data is not JSON, or if
+ * there are too many events or more bytes than an answer without streaming may have; then
+ * stream->refused is set. */
+bool chat_api_take(struct chat_stream *stream, const char *name, const char *data, size_t size);
+
+/* The API of that name, NULL if there is none; the default for NULL. */
+const struct chat_api *chat_api_named(const char *name);
+
+/* The names of all APIs, for messages: "openai, azure or …"; the caller frees. */
+char *chat_api_names(void);
+
+/* {"type": type}, for the conversions. */
+jv chat_api_typed(const char *type);
+
+/* Whether a tool choice is a tool's name rather than a keyword. */
+bool chat_api_names_tool(const char *choice);
+
+/* Parses "data:image/png;base64,AAAA": the type, and where the base64 begins; false for other
+ * URLs. */
+bool chat_api_data_url(const char *url, char *type, size_t room, const char **base64);
+
+/* Counts what an event adds to the answer. Takes `added`. */
+void chat_api_count(struct chat_stream *stream, jv added);
+
+/* Shows streamed text. */
+void chat_api_show(struct chat_stream *stream, const char *text);
+
+/* The document's messages without the members that other dialects keep in them. */
+jv chat_api_messages(jv document);
+
+#endif

@@ -1,0 +1,94 @@
+#include "base/text.h"
+#include "model/chat_api.h"
+#include "json/json.h"
+
+#include <string.h>
+
+/* The table of APIs. A new API needs a row here, and a file for its dialect if that is new. */
+extern const struct chat_dialect chat_dialect_openai, chat_dialect_anthropic,
+    chat_dialect_responses;
+
+static const struct chat_api apis[] = {
+    {
+        .name = "openai", /* the default */
+        .dialect = &chat_dialect_openai,
+        .base_url = "https://api.openai.com/v1",
+        .base_name = "OPENAI_BASE_URL",
+        .key_name = "OPENAI_API_KEY",
+        .model_name = "OPENAI_MODEL",
+        .default_model = "gpt-4o-mini",
+        .path = "/chat/completions",
+        .key_header = "Authorization: Bearer ",
+        .max_tokens_name = "max_completion_tokens",
+        .other_name = "max_tokens",
+    },
+    {
+        .name = "azure", /* the model is a deployment and part of the URL */
+        .dialect = &chat_dialect_openai,
+        .base_name = "AZURE_OPENAI_ENDPOINT",
+        .key_name = "AZURE_OPENAI_API_KEY",
+        .model_name = "AZURE_OPENAI_DEPLOYMENT",
+        .path = "/openai/deployments/{model}/chat/completions?api-version={version}",
+        .version_name = "AZURE_OPENAI_API_VERSION",
+        .default_version = "2024-10-21",
+        .key_header = "api-key: ",
+        .max_tokens_name = "max_completion_tokens",
+        .other_name = "max_completion_tokens",
+    },
+    {
+        .name = "anthropic",
+        .dialect = &chat_dialect_anthropic,
+        .base_url = "https://api.anthropic.com/v1",
+        .base_name = "ANTHROPIC_BASE_URL",
+        .key_name = "ANTHROPIC_API_KEY",
+        .model_name = "ANTHROPIC_MODEL",
+        .path = "/messages",
+        .key_header = "x-api-key: ",
+        .extra_header = "anthropic-version: 2023-06-01",
+        .max_tokens_name = "max_tokens",
+        .other_name = "max_tokens",
+    },
+    {
+        .name = "responses",
+        .dialect = &chat_dialect_responses,
+        .base_url = "https://api.openai.com/v1",
+        .base_name = "OPENAI_BASE_URL",
+        .key_name = "OPENAI_API_KEY",
+        .model_name = "OPENAI_MODEL",
+        .default_model = "gpt-4o-mini",
+        .path = "/responses",
+        .key_header = "Authorization: Bearer ",
+        .max_tokens_name = "max_output_tokens",
+        .other_name = "max_output_tokens",
+    },
+};
+
+enum { APIS = sizeof apis / sizeof *apis };
+
+const struct chat_api *chat_api_named(const char *name) {
+    for (size_t i = 0; i < APIS; i++)
+        if (name == NULL || strcmp(apis[i].name, name) == 0)
+            return &apis[i];
+    return NULL;
+}
+
+char *chat_api_names(void) {
+    const char *names[APIS];
+    for (size_t i = 0; i < APIS; i++)
+        names[i] = apis[i].name;
+    return text_list(names, APIS, "or");
+}
+
+jv chat_api_messages(jv document) {
+    jv messages = json_array(document, "messages"), kept = jv_array();
+    jv_array_foreach(messages, i, message) {
+        for (size_t j = 0; j < APIS; j++) {
+            const char *own = apis[j].dialect->own_member;
+            if (own != NULL && json_has(message, own))
+                message = json_delete(message, own);
+        }
+        kept = jv_array_append(kept, message);
+    }
+    jv_free(messages);
+    return kept;
+}

@@ -1,0 +1,265 @@
+/* OpenAI's chat completions, which most servers support: the form of a document. */
+#include "model/chat_api.h"
+
+#include "model/conversation.h"
+#include "model/tool_calls.h"
+#include "model/tool_results.h"
+#include "json/json.h"
+
+#include <string.h>
+
+static jv tool_choice(const char *choice) {
+    if (!chat_api_names_tool(choice))
+        return jv_string(choice);
+    jv function = json_set_string(jv_object(), "name", choice);
+    return json_set(chat_api_typed("function"), "function", function);
+}
+
+/* The messages for a request: tools may return only text here. */
+static jv messages_of(jv document) {
+    jv messages = chat_api_messages(document), sent = jv_array();
+    jv_array_foreach(messages, i, message) {
+        jv content = json_get(message, "content");
+        if (json_is(message, "role", "tool") && !tool_result_is_text(content))
+            message = json_set(message, "content", tool_result_text(content));
+        jv_free(content);
+        sent = jv_array_append(sent, message);
+    }
+    jv_free(messages);
+    return sent;
+}
+
+static jv request(const struct chat_wishes *wishes, jv document, struct error *error) {
+    jv body = json_set_string(jv_object(), "model", wishes->model);
+    jv tools = json_array(document, "tools");
+    (void)error;
+    body = json_set(body, "messages", messages_of(document));
+    if (jv_array_length(jv_copy(tools)) > 0) {
+        body = json_set(body, "tools", jv_copy(tools));
+        if (wishes->tool_choice != NULL)
+            body = json_set(body, "tool_choice", tool_choice(wishes->tool_choice));
+        if (wishes->no_parallel_calls)
+            body = json_set(body, "parallel_tool_calls", jv_false());
+    }
+    if (jv_is_valid(wishes->schema)) {
+        jv format = json_set_string(jv_object(), "name", "answer");
+        format = json_set(json_set(format, "schema", jv_copy(wishes->schema)), "strict", jv_true());
+        format =
+            json_set(json_set_string(jv_object(), "type", "json_schema"), "json_schema", format);
+        body = json_set(body, "response_format", format);
+    }
+    if (wishes->stream) {
+        body = json_set(body, "stream", jv_true());
+        body = json_set(body, "stream_options", json_set(jv_object(), "include_usage", jv_true()));
+    }
+    jv_free(tools);
+    return body;
+}
+
+static jv first_choice(jv body) {
+    jv choices = json_array(body, "choices");
+    jv first =
+        jv_array_length(jv_copy(choices)) > 0 ? jv_array_get(jv_copy(choices), 0) : jv_invalid();
+    jv_free(choices);
+    return first;
+}
+
+static bool is_empty(jv value) {
+    return jv_get_kind(value) == JV_KIND_NULL ||
+           (jv_get_kind(value) == JV_KIND_ARRAY && jv_array_length(jv_copy(value)) == 0);
+}
+
+/* The message in the same form whether streamed or not: without empty members, and without the
+ * stream's index in tool calls. Takes it. */
+static jv plain_message(jv message) {
+    if (jv_get_kind(message) != JV_KIND_OBJECT)
+        return message;
+    jv plain = jv_object(), calls = json_array(message, "tool_calls"), bare = jv_array();
+    jv_object_foreach(message, key, value) {
+        const char *name = jv_string_value(key);
+        if (strcmp(name, "content") == 0 || !is_empty(value))
+            plain = json_set(plain, name, jv_copy(value));
+        jv_free(key);
+        jv_free(value);
+    }
+    jv_array_foreach(calls, i, call) {
+        bare = jv_array_append(bare, json_delete(call, "index"));
+    }
+    if (!is_empty(bare))
+        plain = json_set(plain, "tool_calls", jv_copy(bare));
+    jv_free(bare);
+    jv_free(calls);
+    jv_free(message);
+    return plain;
+}
+
+static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
+    static const char *const finishes[] = {"stop", "length", "tool_calls", "content_filter"};
+    jv choice = first_choice(body);
+    reply->message = plain_message(json_get(choice, "message"));
+    reply->usage = json_get(body, "usage");
+    for (size_t i = 0; i < sizeof finishes / sizeof *finishes; i++)
+        if (json_is(choice, "finish_reason", finishes[i]))
+            reply->finish = finishes[i];
+    jv_free(choice);
+    return jv_get_kind(reply->message) == JV_KIND_OBJECT ||
+           fail(error, STATUS_PROTOCOL,
+                "the model's answer has no choices; is OPENAI_BASE_URL an OpenAI-compatible "
+                "server?");
+}
+
+/* The index of the tool call that a delta belongs to: by its index, except that a new id on a used
+ * index begins a new call (some servers always send 0); without an index by its id, or else the
+ * last call. The number of calls for a new one. */
+static int call_of_delta(jv calls, jv delta) {
+    int count = jv_array_length(jv_copy(calls));
+    jv id = json_get(delta, "id");
+    double index = -1;
+    bool has_index = json_number(delta, "index", &index);
+    bool has_id = jv_get_kind(id) == JV_KIND_STRING && jv_string_length_bytes(jv_copy(id)) > 0;
+    int found = has_index || has_id ? count : count - 1;
+    for (int i = count - 1; i >= 0 && found == count; i--) {
+        jv call = jv_array_get(jv_copy(calls), i);
+        double its = -1;
+        bool same = has_index && json_number(call, "index", &its) && its == index;
+        if (has_id) {
+            jv its_id = json_get(call, "id"); /* compared as a value: it can be of any length */
+            bool same_id = json_equal(its_id, id);
+            same = same_id || (same && !(json_has(call, "id") && !same_id));
+            jv_free(its_id);
+        }
+        if (same)
+            found = i;
+        jv_free(call);
+    }
+    jv_free(id);
+    return found < 0 ? count : found;
+}
+
+/* Adds text to a member. Takes the object. */
+static jv add_text(jv object, const char *key, jv more) {
+    if (jv_get_kind(more) != JV_KIND_STRING)
+        return object;
+    jv text = json_take(&object, key);
+    return json_set(object, key,
+                    jv_get_kind(text) == JV_KIND_STRING ? jv_string_concat(text, jv_copy(more))
+                                                        : (jv_free(text), jv_copy(more)));
+}
+
+static jv merge_call(jv call, jv delta) {
+    jv function = json_take(&call, "function"), more = json_get(delta, "function");
+    if (jv_get_kind(function) != JV_KIND_OBJECT) {
+        jv_free(function);
+        function = jv_object();
+    }
+    if (jv_get_kind(more) == JV_KIND_OBJECT) {
+        jv_object_foreach(more, key, value) {
+            const char *name = jv_string_value(key);
+            if (strcmp(name, "arguments") == 0 && jv_get_kind(value) == JV_KIND_STRING)
+                function = add_text(function, name, value);
+            else if (jv_get_kind(value) != JV_KIND_NULL)
+                function = json_set(function, name, jv_copy(value));
+            jv_free(key);
+            jv_free(value);
+        }
+    }
+    jv_free(more);
+    jv_object_foreach(delta, key, value) {
+        const char *name = jv_string_value(key);
+        bool empty = jv_get_kind(value) == JV_KIND_NULL ||
+                     (jv_get_kind(value) == JV_KIND_STRING && *jv_string_value(value) == '\0');
+        if (strcmp(name, "function") != 0 && !empty)
+            call = json_set(call, name, jv_copy(value));
+        jv_free(key);
+        jv_free(value);
+    }
+    return json_set(call, "function", function);
+}
+
+static jv merge_calls(struct chat_stream *stream, jv message, jv delta_of_message) {
+    jv calls = json_take_array(&message, "tool_calls");
+    jv deltas = json_array(delta_of_message, "tool_calls");
+    if (jv_array_length(jv_copy(deltas)) > TOOL_CALLS_LIMIT)
+        tool_calls_too_many(&stream->refused);
+    jv_array_foreach(deltas, i, delta) {
+        bool taken = stream->refused.status == STATUS_DONE;
+        if (taken && jv_get_kind(delta) == JV_KIND_OBJECT) {
+            int at = call_of_delta(calls, delta);
+            jv call = at < jv_array_length(jv_copy(calls)) ? jv_array_get(jv_copy(calls), at)
+                                                           : jv_object();
+            calls = jv_array_set(calls, at, jv_null()); /* so that this is the only reference */
+            calls = jv_array_set(calls, at, merge_call(call, delta));
+            if (at >= TOOL_CALLS_LIMIT)
+                tool_calls_too_many(&stream->refused);
+        }
+        jv_free(delta);
+    }
+    jv_free(deltas);
+    return json_set(message, "tool_calls", calls);
+}
+
+/* Merges a delta into the message: appends text, merges tool calls, sets the rest. */
+static jv merge_delta(struct chat_stream *stream, jv message, jv delta) {
+    if (jv_get_kind(delta) != JV_KIND_OBJECT)
+        return message;
+    jv_object_foreach(delta, key, value) {
+        const char *name = jv_string_value(key);
+        if (strcmp(name, "tool_calls") == 0)
+            message = merge_calls(stream, message, delta);
+        else if (strcmp(name, "role") != 0 && jv_get_kind(value) == JV_KIND_STRING)
+            message = add_text(message, name, value);
+        else if (jv_get_kind(value) != JV_KIND_NULL || !json_has(message, name))
+            message = json_set(message, name, jv_copy(value));
+        jv_free(key);
+        jv_free(value);
+    }
+    return message;
+}
+
+static jv take_first_choice(jv *body) {
+    jv first = first_choice(*body);
+    jv_free(json_take(body, "choices"));
+    return first;
+}
+
+static void take_choice(struct chat_stream *stream, jv choice) {
+    jv first = take_first_choice(&stream->body);
+    if (jv_get_kind(first) != JV_KIND_OBJECT) {
+        jv_free(first);
+        first = json_set(jv_object(), "message", jv_object());
+    }
+    jv delta = json_get(choice, "delta"), message = json_take(&first, "message");
+    chat_api_count(stream, jv_copy(delta));
+    chat_api_show(stream, json_string(delta, "content"));
+    first = json_set(first, "message", merge_delta(stream, message, delta));
+    if (json_has(choice, "finish_reason")) {
+        first = json_set(first, "finish_reason", json_get(choice, "finish_reason"));
+        stream->finished = true;
+    }
+    stream->body = json_set(stream->body, "choices", JV_ARRAY(first));
+    jv_free(delta);
+}
+
+static void take_event(struct chat_stream *stream, const char *name, jv data) {
+    (void)name;
+    if (jv_get_kind(data) == JV_KIND_STRING) { /* [DONE] */
+        stream->finished = true;
+        return;
+    }
+    static const char *const kept[] = {"id", "model", "usage"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (json_has(data, kept[i]))
+            stream->body = json_set(stream->body, kept[i], json_get(data, kept[i]));
+    jv choice = first_choice(data);
+    double index = 0;
+    if (jv_get_kind(choice) == JV_KIND_OBJECT &&
+        (!json_number(choice, "index", &index) || index == 0))
+        take_choice(stream, choice);
+    jv_free(choice);
+}
+
+const struct chat_dialect chat_dialect_openai = {
+    .request = request,
+    .read = read_answer,
+    .event = take_event,
+};
