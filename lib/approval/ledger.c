@@ -464,6 +464,7 @@ static void choose_claim(struct ledger *ledger, const char *key) {
 
 enum ledger_memory ledger_execution(struct ledger *ledger, const char *key, jv *result) {
     *result = jv_invalid();
+    ledger->begun_before = false;
     if (ledger->journal == NULL)
         return LEDGER_NOTHING;
     jv entry = journal_newest(ledger->journal, "execute", "executed", key);
@@ -472,7 +473,8 @@ enum ledger_memory ledger_execution(struct ledger *ledger, const char *key, jv *
                                                                     : LEDGER_NOTHING;
     if (memory == LEDGER_FINISHED)
         *result = json_get(entry, "result");
-    if (memory != LEDGER_NOTHING)
+    ledger->begun_before = memory != LEDGER_NOTHING;
+    if (ledger->begun_before)
         choose_claim(ledger, key);
     jv_free(entry);
     return memory;
@@ -521,7 +523,7 @@ jv ledger_executed(struct ledger *ledger, jv call, const char *key, jv result, b
     if (!json_has(facts,
                   "request_digest")) /* nobody was asked: the claim identifies the execution */
         facts = json_set(facts, "id", audit_event_id("executed", ledger->claim, call));
-    return tell_facts(ledger, call, facts, again, status);
+    return tell_facts(ledger, call, facts, ledger->begun_before, status);
 }
 
 void ledger_refused(struct ledger *ledger, jv call, const char *why, int *status) {

@@ -53,6 +53,7 @@ struct ledger {
     bool spent_perhaps;                          /* by an earlier try of this execution */
     char *claim;                                 /* names the execution that uses it */
     bool begun;
+    bool begun_before; /* the execution, before a crash: it may have been told already */
 };
 
 /* Reads the settings from flags, environment (CIBA_JOURNAL, CIBA_JOURNAL_GENERATION, CIBA_AUDIT,
@@ -138,7 +139,7 @@ jv ledger_remembered(struct ledger *ledger, jv call, int *status);
  * array of calls. */
 jv ledger_decided(struct ledger *ledger, jv calls, int *status);
 
-/* Executing, under a key that identifies the execution. */
+/* Executing, under a key that identifies the execution. What was begun before is told once. */
 enum ledger_memory ledger_execution(struct ledger *ledger, const char *key, jv *result);
 bool ledger_executing(struct ledger *ledger, const char *key, struct error *error);
 
