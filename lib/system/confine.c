@@ -49,7 +49,7 @@ static bool drop(const struct confinement *needs) {
     strlcat(promises, needs->network ? " inet dns rpath" : reads ? " rpath" : "", sizeof promises);
     strlcat(promises, writes ? " wpath cpath fattr flock" : "", sizeof promises);
     strlcat(promises, needs->jobs ? " proc" : "", sizeof promises);
-    strlcat(promises, needs->helper ? " sendfd" : "", sizeof promises);
+    strlcat(promises, needs->helper ? " sendfd recvfd" : "", sizeof promises);
     return good && pledge(promises, "") == 0;
 }
 

@@ -230,12 +230,16 @@ static const struct row jobs[] = {
 #endif
 };
 
-/* For passing an end of a socket pair to the helper. */
+/* For passing an end of a socket pair to the helper, and for talking over one to what it runs. */
 static const struct row helper[] = {
     IF(socketpair, IS(0, WHOLE, AF_UNIX), IS(1, ALL_BUT(SOCKET_FLAGS), SOCK_STREAM)),
-    ANY(sendmsg),
+    ANY(sendmsg), ANY(recvmsg), IF(sendto, IS_NULL(4)),
+#ifdef SYS_send
+    ANY(send),
+#endif
 #ifdef SYS_socketcall
-    IF(socketcall, IS(0, WHOLE, 8)), IF(socketcall, IS(0, WHOLE, 16)),
+    IF(socketcall, IS(0, WHOLE, 8)), IF(socketcall, IS(0, WHOLE, 9)),
+    IF(socketcall, IS(0, WHOLE, 11)), IF(socketcall, IS(0, ALL_BUT(1), 16)),
 #endif
 };
 /* clang-format on */
