@@ -88,6 +88,9 @@ static void hear_result(struct engine *engine, struct stage_process *process, st
         end.words = stage_process_words(process);
     take_from(flight);
     engine_plan(engine, flight, work_ended(&flight->work, &end));
+    process->retired = process->retired || message->last;
+    if (message->last && process->documents == 0)
+        stage_process_retire(process);
 }
 
 static void put_request(struct engine *engine, struct flight *flight,
