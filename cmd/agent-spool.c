@@ -21,7 +21,7 @@
 static struct {
     bool json, wait, verbose;
     long jobs;
-    double backoff, give_up, stage_timeout;
+    double backoff, give_up, stage_timeout, max_stage_time;
     struct confinement needs;
 } options = {.backoff = 60, .give_up = 5 * 86400, .jobs = 1};
 
@@ -35,7 +35,7 @@ static const struct option_spec option_table[] = {
      "run: give up what keeps failing for this long (432000)"},
     {0, "stage-timeout", "SECONDS", OPTION_SECONDS, &options.stage_timeout,
      "run: end a stage that has a document for longer, and retry"},
-    {0, "max-stage-time", "SECONDS", OPTION_SECONDS, &options.stage_timeout,
+    {0, "max-stage-time", "SECONDS", OPTION_SECONDS, &options.max_stage_time,
      "run: the same, its name in earlier versions"},
     CONFINE_OPTIONS(options.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &options.verbose, "say on stderr what is done"},
@@ -141,13 +141,16 @@ static bool configure(void *context, struct error *error) {
 }
 
 static int run(struct job *job) {
-    struct engine_settings settings = {.helper = &job->helper,
-                                       .rules = {.stages = job->stages.count,
-                                                 .backoff = options.backoff,
-                                                 .give_up = options.give_up},
-                                       .jobs = (size_t)options.jobs,
-                                       .stage_timeout = options.stage_timeout,
-                                       .waits = options.wait};
+    bool earlier = options.stage_timeout == 0;
+    struct engine_settings settings = {
+        .helper = &job->helper,
+        .rules = {.stages = job->stages.count,
+                  .backoff = options.backoff,
+                  .give_up = options.give_up,
+                  .limit = earlier ? "--max-stage-time" : "--stage-timeout"},
+        .jobs = (size_t)options.jobs,
+        .stage_timeout = earlier ? options.max_stage_time : options.stage_timeout,
+        .waits = options.wait};
     return engine_run(job->store, &settings);
 }
 

@@ -179,6 +179,8 @@ static struct work_next end_work(struct stage_process *process, struct flight *f
     jv document = jv_invalid();
     if (process->problem.status != STATUS_DONE) {
         words = process->problem.text;
+    } else if (process->hello && !flight->late && *words == '\0') {
+        words = "it ended and gave no document back";
     } else if (!process->hello) {
         const char *text = process->output.text != NULL ? process->output.text : "";
         if (json_parse(text, process->output.size, &document, &why) &&

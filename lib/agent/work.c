@@ -197,20 +197,20 @@ static struct work_next end_round(struct work *work, bool differs) {
 }
 
 /* The exit status of the stage, and how it ended, in words that the caller frees. */
-static char *read_end(const struct work_end *end, int *status) {
+static char *read_end(const struct work *work, const struct work_end *end, int *status) {
     *status = end->status;
     if (*status <= STATUS_NO && !end->unchanged && !jv_is_valid(end->document)) {
         *status = STATUS_INPUT;
         return must_format("%s: %s", end->program, end->no_document);
     }
-    return must_format("%s: %sexit status %d%s%s", end->program,
-                       end->late ? "took longer than --stage-timeout: " : "", *status,
-                       *end->words != '\0' ? ": " : "", end->words);
+    return must_format("%s: %s%s%sexit status %d%s%s", end->program,
+                       end->late ? "took longer than " : "", end->late ? work->rules->limit : "",
+                       end->late ? ": " : "", *status, *end->words != '\0' ? ": " : "", end->words);
 }
 
 struct work_next work_ended(struct work *work, const struct work_end *end) {
     int came;
-    char *reason = read_end(end, &came);
+    char *reason = read_end(work, end, &came);
     jv document = json_delete(end->document, "spool");
     bool differs = jv_is_valid(document) && !json_equal(document, work->document), explained;
     if (differs) {

@@ -13,6 +13,7 @@
 struct work_rules {
     size_t stages;
     double backoff, give_up; /* seconds */
+    const char *limit;       /* the option that says how long a stage may have a document */
 };
 
 /* A document that is worked on. */

@@ -223,7 +223,7 @@ int main(int argc, char **argv) {
     struct stages stages = {.programs = NULL};
     struct error error;
     struct engine_settings settings = {
-        .helper = &helper, .rules = {.backoff = 60, .give_up = 86400}, .jobs = 1};
+        .helper = &helper, .rules = {.backoff = 60, .give_up = 86400, .limit = "-t"}, .jobs = 1};
     int at = 1;
     for (; at < argc && strcmp(argv[at], "--") != 0; at++) {
         const char *option = argv[at];
