@@ -497,8 +497,3 @@ void ledger_refused(struct ledger *ledger, jv call, const char *why, int *status
         tell(ledger, call, json_set_string(audit_facts(call, "refused"), "error", why), true,
              status);
 }
-
-bool ledger_started(struct ledger *ledger, jv call, struct error *error) {
-    return !ledger_logs(ledger) ||
-           ledger_log(ledger, JV_ARRAY(audit_facts(call, "started")), false, error);
-}

@@ -1,5 +1,6 @@
 /* Which document a ledger is about, and where its records go: the second part of ledger.h. */
 #include "approval/audit.h"
+#include "approval/audit_facts.h"
 #include "approval/ledger.h"
 #include "document/stage.h"
 
@@ -113,4 +114,9 @@ bool ledger_log(const struct ledger *ledger, jv records, bool once, struct error
     bool good = stage_ask(document, &message, NULL, error);
     stage_message_free(&message);
     return good;
+}
+
+bool ledger_started(struct ledger *ledger, jv call, struct error *error) {
+    return !ledger_logs(ledger) ||
+           ledger_log(ledger, JV_ARRAY(audit_facts(call, "started")), false, error);
 }
