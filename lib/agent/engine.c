@@ -204,6 +204,14 @@ static void keep_time(struct engine *engine) {
     }
 }
 
+/* When a process is to be looked at again. */
+static double look_at(const struct engine *engine, const struct stage_process *process,
+                      double now) {
+    double due = stage_process_due(process), known_at = process->started_at + NATURE_SECONDS;
+    bool unknown = engine->natures[process->stage] == NATURE_UNKNOWN && known_at > now;
+    return unknown ? fmin(due, known_at) : due;
+}
+
 /* The milliseconds to wait for something to happen. */
 static int milliseconds(const struct engine *engine) {
     double now = clock_elapsed(), until = engine->next_beat;
@@ -211,7 +219,7 @@ static int milliseconds(const struct engine *engine) {
         if (flight->process != NULL && flight->deadline > 0 && !flight->late)
             until = fmin(until, flight->deadline);
     for (const struct stage_process *process = engine->processes; process; process = process->next)
-        until = fmin(until, stage_process_due(process));
+        until = fmin(until, look_at(engine, process, now));
     if (engine->stopping && now < engine->stop_at)
         until = fmin(until, engine->stop_at);
     if (engine->flight_count < engine->settings->jobs && !engine->stopping) {
@@ -326,14 +334,15 @@ int engine_run(struct store *store, const struct engine_settings *settings) {
         report_error(&engine.status, NULL, &error);
         return engine.status;
     }
-    engine.many = must_alloc(settings->rules.stages * sizeof *engine.many);
-    memset(engine.many, 0, settings->rules.stages * sizeof *engine.many);
+    engine.natures = must_alloc(settings->rules.stages * sizeof *engine.natures);
+    for (size_t i = 0; i < settings->rules.stages; i++)
+        engine.natures[i] = NATURE_UNKNOWN;
     for (take(&engine); !is_finished(&engine); take(&engine)) {
         engine_give(&engine);
         turn(&engine, signals);
     }
     end(&engine, signals);
     jv_free(engine.returned);
-    free(engine.many);
+    free(engine.natures);
     return engine.left ? status_worse(engine.status, STATUS_NOT_YET) : engine.status;
 }

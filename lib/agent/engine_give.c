@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "json/json.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void attach(const struct engine *engine, struct flight *flight,
                    struct stage_process *process) {
@@ -29,6 +29,8 @@ void engine_hand_over(struct engine *engine, struct flight *flight, struct stage
 /* A process that can take a document now; NULL for none. Sets *more to whether another is to be
  * started then. */
 static struct stage_process *find_process(const struct engine *engine, size_t stage, bool *more) {
+    enum stage_nature nature = engine->natures[stage];
+    double since = INFINITY;
     size_t count = 0;
     for (struct stage_process *process = engine->processes; process != NULL;
          process = process->next) {
@@ -37,8 +39,11 @@ static struct stage_process *find_process(const struct engine *engine, size_t st
         if (process->hello && (process->many || process->documents == 0))
             return process;
         count++;
+        since = fmin(since, process->started_at);
     }
-    *more = count < engine->settings->jobs && (count == 0 || !engine->many[stage]);
+    bool known = nature == NATURE_FOREIGN || nature == NATURE_SINGLE ||
+                 (nature == NATURE_UNKNOWN && clock_elapsed() - since >= NATURE_SECONDS);
+    *more = count < engine->settings->jobs && (count == 0 || known);
     return NULL;
 }
 

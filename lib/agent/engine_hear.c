@@ -59,6 +59,7 @@ static void hear_hello(struct engine *engine, struct stage_process *process, boo
         return;
     }
     stage_process_greet(process, many);
+    engine->natures[process->stage] = many ? NATURE_MANY : NATURE_SINGLE;
     if (flight == NULL) /* it took too long to come so far */
         return;
     for (struct stage_process *other = engine->processes; many && other != NULL;
@@ -70,7 +71,6 @@ static void hear_hello(struct engine *engine, struct stage_process *process, boo
         stage_process_retire(process);
         return;
     }
-    engine->many[process->stage] = many;
     engine_hand_over(engine, flight, process);
 }
 
@@ -209,6 +209,8 @@ static struct work_next put_off(struct engine *engine, struct flight *flight,
 
 /* A process has ended: so have its documents. */
 static void hear_end(struct engine *engine, struct stage_process *process) {
+    if (!process->hello && process->problem.status == STATUS_DONE)
+        engine->natures[process->stage] = NATURE_FOREIGN;
     for (struct flight *flight = engine->flights; flight != NULL; flight = flight->next) {
         if (flight->process != process)
             continue;

@@ -44,6 +44,17 @@ struct flight {
     enum store_spent spent;
 };
 
+/* What is known of the program of a stage. */
+enum stage_nature {
+    NATURE_UNKNOWN,
+    NATURE_FOREIGN, /* it takes one document and ends */
+    NATURE_SINGLE,  /* one of our commands: one document at a time */
+    NATURE_MANY     /* many at a time */
+};
+
+/* For so long a process may be what the others of its stage need not be started for: seconds. */
+#define NATURE_SECONDS 0.1
+
 struct engine {
     const struct engine_settings *settings;
     struct store *store;
@@ -51,16 +62,16 @@ struct engine {
     struct stage_process *processes; /* the oldest first */
     size_t flight_count;
     uint32_t last_number;
-    bool *many;       /* of each stage: it takes many documents at a time */
-    jv returned;      /* the names of documents that were put back: an object */
-    bool left;        /* documents are in the queue that are not taken in this run */
-    bool put;         /* something is to be committed */
-    bool look;        /* there may be documents to take */
-    bool troubled;    /* documents cannot be taken */
-    bool interrupted; /* by a signal */
-    bool stopping;    /* it takes no more documents, and ends as soon as it can */
-    double stop_at;   /* then: elapsed time after which no stage is waited for */
-    bool lost;        /* nothing may be written any more */
+    enum stage_nature *natures; /* of each stage */
+    jv returned;                /* the names of documents that were put back: an object */
+    bool left;                  /* documents are in the queue that are not taken in this run */
+    bool put;                   /* something is to be committed */
+    bool look;                  /* there may be documents to take */
+    bool troubled;              /* documents cannot be taken */
+    bool interrupted;           /* by a signal */
+    bool stopping;              /* it takes no more documents, and ends as soon as it can */
+    double stop_at;             /* then: elapsed time after which no stage is waited for */
+    bool lost;                  /* nothing may be written any more */
     double next_beat;
     int status;
 };

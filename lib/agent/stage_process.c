@@ -81,6 +81,7 @@ struct stage_process *stage_process_start(const struct program_helper *helper, s
     *process = (struct stage_process){.stage = stage,
                                       .name = name,
                                       .number = number,
+                                      .started_at = clock_elapsed(),
                                       .in = ours[PROGRAM_IN],
                                       .out = ours[PROGRAM_OUT],
                                       .err = ours[PROGRAM_ERR],

@@ -33,6 +33,7 @@ struct stage_process {
     size_t stage;         /* of the pipeline, counted from 0 */
     const char *name;     /* of the program */
     uint32_t number;      /* of the document for which it was started */
+    double started_at;    /* elapsed time */
     size_t documents;     /* that it has; counted by the engine */
     bool hello, many;     /* it works on many documents; at a time */
     bool retired;         /* it gets no more documents */
