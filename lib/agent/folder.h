@@ -21,6 +21,7 @@
 #include "base/heap.h"
 #include "base/text.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* A document as its file has it, parted. */
@@ -41,6 +42,7 @@ struct folder_held {
     bool put_in;                      /* something since the last commit */
     bool put_back;
     bool released; /* a commit has put it back: only its file is still to be written */
+    char *text;    /* its file then */
     enum store_place place;
     double due;
 };
@@ -94,6 +96,7 @@ struct folder {
     struct text put_in;           /* records of the next commit */
     struct folder_paths added;    /* names; their files are in tmp/ */
     struct folder_paths unsynced; /* files written since the log was emptied */
+    struct folder_paths spent_unsynced;
     struct folder_held *held;
     struct folder_queue queue;
     struct folder_spending *spending;
@@ -149,6 +152,16 @@ bool folder_recover(struct folder *folder, struct error *error);
 struct folder_held *folder_take(struct folder *folder, const char *name, struct error *error);
 /* Lets the document go, without a change of its file. */
 void folder_release(struct folder_held *held);
+void folder_free_held(struct folder_held *held);
+
+/* folder_commit.c */
+enum commit folder_commit(struct folder *folder, struct error *error);
+/* Writes the files that are behind the log. */
+void folder_catch_up(struct folder *folder);
+/* Empties the log, if no file is behind it. */
+bool folder_checkpoint(struct folder *folder, struct error *error);
+/* Gives up what was put in and not committed. */
+void folder_forget_put_in(struct folder *folder);
 
 /* folder_queue.c */
 void folder_queue_open(struct folder_queue *queue);
@@ -162,6 +175,8 @@ double folder_queue_due(struct folder_queue *queue);
 struct folder_waiting *folder_queue_find(struct folder_queue *queue, const char *name, bool make);
 /* It waits, until then. */
 void folder_queue_put(struct folder_queue *queue, struct folder_waiting *waiting, double due);
+/* It is left as it is, until its file changes. */
+void folder_queue_leave(struct folder_waiting *waiting, const struct stat *facts);
 /* It is gone. */
 void folder_queue_drop(struct folder_queue *queue, struct folder_waiting *waiting);
 
@@ -184,6 +199,10 @@ void folder_spend_end(struct folder *folder, bool committed);
 void folder_spent_commit(struct folder *folder, bool committed);
 /* Writes down what ended. False if something is left, as somebody else has its file. */
 bool folder_spent_write(struct folder *folder);
+/* Puts what is left into the log. */
+void folder_spent_log(struct folder *folder);
+/* Makes what is written durable. */
+bool folder_spent_sync(struct folder *folder, struct error *error);
 /* What a log says of an end. */
 void folder_spent_recover(struct folder *folder, const char *name, jv ending);
 void folder_spent_free(struct folder *folder);

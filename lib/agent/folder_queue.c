@@ -89,6 +89,10 @@ struct folder_waiting *folder_queue_find(struct folder_queue *queue, const char 
     return one;
 }
 
+static double seconds_of(struct timespec time) {
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void end_turn(struct folder_waiting *waiting) {
     if (waiting->turn != NULL)
         waiting->turn->of = NULL;
@@ -105,6 +109,13 @@ void folder_queue_put(struct folder_queue *queue, struct folder_waiting *waiting
     heap_push(&queue->turns, &waiting->turn->item);
 }
 
+void folder_queue_leave(struct folder_waiting *waiting, const struct stat *facts) {
+    end_turn(waiting);
+    waiting->held = false;
+    waiting->left = true;
+    waiting->saved = seconds_of(facts->st_ctim);
+}
+
 void folder_queue_drop(struct folder_queue *queue, struct folder_waiting *waiting) {
     struct folder_waiting **at = &queue->rows[row_of(queue, waiting->name)];
     while (*at != waiting)
@@ -113,10 +124,6 @@ void folder_queue_drop(struct folder_queue *queue, struct folder_waiting *waitin
     end_turn(waiting);
     queue->count--;
     free(waiting);
-}
-
-static double seconds_of(struct timespec time) {
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 /* Looks at one file. One saved in the future means that the time of day was set back: how long it

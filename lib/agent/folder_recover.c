@@ -242,6 +242,19 @@ static void free_recovery(struct recovery *recovery) {
     folder_paths_free(&recovery->logs);
 }
 
+/* What cannot be written down now, as somebody else has the record, goes into this run's log. */
+static bool recover_spent(struct folder *folder, struct error *error) {
+    if (folder_spent_write(folder))
+        return folder_spent_sync(folder, error);
+    struct text put_in = folder->put_in;
+    folder->put_in = (struct text){.text = NULL};
+    folder_spent_log(folder);
+    bool good = folder_log_write(folder, error) == COMMITTED && folder_spent_sync(folder, error);
+    free(folder->put_in.text);
+    folder->put_in = put_in;
+    return good;
+}
+
 bool folder_recover(struct folder *folder, struct error *error) {
     struct recovery recovery = {.folder = folder};
     int only = open("log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -249,9 +262,7 @@ bool folder_recover(struct folder *folder, struct error *error) {
         return errno == ENOENT || fail(error, STATUS_IO, "log: %s", strerror(errno));
     bool good = durable_lock(only, LOCK_EX) || fail(error, STATUS_IO, "log: %s", strerror(errno));
     good = good && add_logs(&recovery, error) && recover_documents(&recovery, error) &&
-           (folder_spent_write(folder) ||
-            fail(error, STATUS_NOT_YET, "another process has the record of an approval")) &&
-           remove_logs(&recovery, error);
+           recover_spent(folder, error) && remove_logs(&recovery, error);
     free_recovery(&recovery);
     close(only);
     return good;

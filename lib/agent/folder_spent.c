@@ -261,7 +261,7 @@ void folder_spent(struct store *store, struct held *held, const char *name, cons
 }
 
 /* False if somebody else has the record now, or the disk is full. */
-static bool write_ending(const struct folder *folder, const struct folder_ending *ending) {
+static bool write_ending(struct folder *folder, const struct folder_ending *ending) {
     jv entries;
     off_t end;
     char *path = path_of(folder, ending->name);
@@ -275,7 +275,7 @@ static bool write_ending(const struct folder *folder, const struct folder_ending
         if (json_is(ending->ending, "use", "not_used"))
             entry = json_set(entry, "released", jv_true());
         char *line = line_of(entry);
-        good = durable_write_all(fd, line, strlen(line)) && durable_sync(fd);
+        good = durable_write_all(fd, line, strlen(line));
         if (!good && ftruncate(fd, end) != 0)
             good = false; /* the next to open it cuts it off */
         free(line);
@@ -284,7 +284,7 @@ static bool write_ending(const struct folder *folder, const struct folder_ending
     jv_free(entries);
     if (fd >= 0)
         close(fd);
-    free(path);
+    folder_paths_add(&folder->spent_unsynced, path);
     return good;
 }
 
@@ -301,6 +301,21 @@ bool folder_spent_write(struct folder *folder) {
         }
     }
     return all;
+}
+
+void folder_spent_log(struct folder *folder) {
+    for (struct folder_ending *one = folder->ending; one != NULL; one = one->next)
+        if (one->committed && !one->perhaps)
+            folder_log_spent(folder, one->name, jv_copy(one->ending));
+}
+
+bool folder_spent_sync(struct folder *folder, struct error *error) {
+    bool good = true;
+    for (size_t i = 0; good && i < folder->spent_unsynced.count; i++)
+        good = folder_sync_file(folder->spent_unsynced.paths[i], error);
+    if (good)
+        folder_paths_free(&folder->spent_unsynced);
+    return good;
 }
 
 void folder_spent_recover(struct folder *folder, const char *name, jv ending) {
@@ -330,4 +345,5 @@ void folder_spent_free(struct folder *folder) {
         free_ending(one);
     }
     folder->ending = NULL;
+    folder_paths_free(&folder->spent_unsynced);
 }

@@ -115,19 +115,21 @@ static bool take_over(struct folder *folder, struct folder_held *held, struct er
 }
 
 /* A document that cannot be read is moved as it is. */
-static void give_up(const char *name, const struct error *why) {
+static void give_up(const char *name) {
     struct error error;
     char *from = folder_path("queue", name), *to = folder_path("failed", name);
-    report(NULL, "%s", why->text);
     if (!durable_move(from, to, &error))
         report(name, "%s", error.text);
     free(from);
     free(to);
 }
 
-static void free_held(struct folder_held *held) {
+void folder_free_held(struct folder_held *held) {
+    jv_free(held->held.document);
+    jv_free(held->held.journal);
     folder_free_document(&held->committed);
     free(held->held.name);
+    free(held->text);
     free(held);
 }
 
@@ -140,7 +142,8 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
         return NULL;
     }
     struct folder_held *held = must_alloc(sizeof *held);
-    *held = (struct folder_held){.held = {.name = must_copy(name), .own = held}, .claim = claim};
+    *held = (struct folder_held){.held = {must_copy(name), jv_invalid(), jv_invalid(), held},
+                                 .claim = claim};
     if (folder_read("queue", name, &held->committed, error) && take_over(folder, held, error)) {
         held->version = held->committed.version;
         held->held.document = jv_copy(held->committed.document);
@@ -148,15 +151,13 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
         return held;
     }
     if (error->status == STATUS_INPUT)
-        give_up(name, error);
+        give_up(name);
     agent_spool_release(name, claim);
-    free_held(held);
+    folder_free_held(held);
     return NULL;
 }
 
 void folder_release(struct folder_held *held) {
     agent_spool_release(held->held.name, held->claim);
-    jv_free(held->held.document);
-    jv_free(held->held.journal);
-    free_held(held);
+    folder_free_held(held);
 }
