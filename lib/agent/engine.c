@@ -58,8 +58,10 @@ static void take(struct engine *engine) {
         begin(engine, taken[i]);
     free(taken);
     if (error.status != STATUS_DONE) {
+        bool of_one = error.status == STATUS_INPUT || error.status == STATUS_NO_FILE;
         report_error(&engine->status, NULL, &error);
-        engine->troubled = true;
+        engine->look = engine->look || of_one; /* the others can be taken */
+        engine->troubled = !of_one;
     }
 }
 

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#pragma weak folder_store
-
 /* How the addresses begin that are no folders. `kind` is NULL where it is not built. */
 static const struct {
     const char *beginning, *what;
