@@ -166,10 +166,11 @@ static int is_file(int fd) {
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
 }
 
-/* What a run of agent-spool writes in tmp/, and renames, is in its log already, which is synced. */
+/* What a run of agent-spool writes in tmp/, and renames, is in its log already, which is synced. What
+ * it writes in lock/ is for processes, and none survives a crash of the machine. */
 static int is_in_log(const char *path) {
     return strcmp(program_invocation_short_name, "agent-spool") == 0 &&
-           strstr(path, "tmp/") != NULL;
+           (strstr(path, "tmp/") != NULL || strstr(path, "lock/") != NULL);
 }
 
 static int must_be_synced(int fd) {
