@@ -26,7 +26,8 @@ said() {
     echo "$command: $refused: $status $stderr $(cat log)"
     [ "$status" -eq 0 ]
     [[ $stderr == *"the disk is full"* ]]
-    grep -x 'RESULT 1 74 unchanged' log
+    grep -Ex 'RESULT 1 74( unchanged)?' log
+    jq -se '.[0].calls == .[1].calls' - "$document" <<< "$output"
     [ "$(count /bc-authorize) $(count /stocks)" == "0 0" ]
     no [ -e ran ]
   done <<'END'
@@ -96,7 +97,8 @@ END
       [ "$(wc -l < ran)" -le 1 ]
       case $command in
         ciba-authorize*) [ "$(count /bc-authorize)" -le 1 ] ;;
-        ciba-poll) holds '.calls[0].authorization.status == "approved" and (.calls[0] | has("token"))' ;;
+        # What the provider said last is lost if nobody has written it down; it is not made up.
+        ciba-poll) holds '.calls[0] | .authorization.status == "approved" and has("token") or .authorization.error == "invalid_grant"' ;;
         stock-buy) [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ] ;;
       esac
       kill "$CIBA_SANDBOX_PID"
@@ -115,24 +117,25 @@ END
   echo '{"calls":[],"format":99}' > later
   a_call > new
   jq -c '.calls += [.calls[0] | .id = "call_2"]' new > two
-  for command in stock-buy 'tool-run --tool buy -- cat'; do
+  for command in 'stock-buy --seal-key-file key' 'tool-run --seal-key-file key --tool buy -- cat'; do
     : > documents
     : > expected
     for document in approved changed asked denied later new two approved changed; do
       cat "$document" >> documents
       # shellcheck disable=SC2086 # words
-      run --separate-stderr engine $command --seal-key-file key < "$document"
+      run --separate-stderr engine $command < "$document"
       [ "${command%% *}" != tool-run ] || [ "$document" != approved ] || holds '.calls[0].result.status == 0'
       echo "$(sed -n 's/^RESULT 1 //p' log) $(sed 's/[^:]*: //' <<< "$stderr")" >> expected
       jq -c '[.calls[] | .result.error, .result.status, .authorization.status]' <<< "$output" >> expected
     done
     [ "$(grep -c '^0 ' expected)" -eq 2 ]
     # shellcheck disable=SC2086
-    run --separate-stderr engine $command --seal-key-file key < documents
+    run --separate-stderr engine $command < documents
     [ "$status" -eq 0 ]
     paste -d' ' <(sed -n 's/^RESULT [0-9]* //p' log) <(jq -c '[.calls[] | .result.error, .result.status, .authorization.status]' <<< "$output") > came
     grep -E '^[0-9]+( unchanged)? ?|^\[' expected | sed -E 's/^([0-9]+( unchanged)?) .*/\1/' | paste -d' ' - - > alone
     diff alone came
+    [ "$(wc -l < came)" -eq 9 ]
   done
 }
 
@@ -247,7 +250,7 @@ END
   no [ -e audit ]
   echo "$output" > asked
   run --separate-stderr engine -a -- ciba-poll < asked
-  grep -x 'AUDIT 1 decided' log
+  grep -x 'AUDIT 1 approved' log
   no [ -e audit ]
   run --separate-stderr engine -a -r AUDIT -- ciba-poll < asked
   grep -x 'RESULT 1 74' log

@@ -166,12 +166,8 @@ static int is_file(int fd) {
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
 }
 
-/* The generation of a journal need not be on the disk: it is for processes, and none survives a
- * crash of the machine. */
-static int must_be_synced(int fd, const void *bytes, size_t size) {
-    static const char generation[] = "{\"format\":1,\"step\":\"generation\"";
-    return is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS &&
-           (size < sizeof generation || memcmp(bytes, generation, sizeof generation - 1) != 0);
+static int must_be_synced(int fd) {
+    return is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS;
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
