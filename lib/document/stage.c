@@ -239,7 +239,8 @@ struct stage_document *stage_next(struct error *error) {
 static void send_all_waiting(void) {
     for (struct stage_document *document = stage.held, *next; document != NULL; document = next) {
         next = document->next;
-        send_waiting(document);
+        if (!send_waiting(document))
+            report(NULL, "what became of a document could not be given back");
     }
 }
 
