@@ -195,9 +195,21 @@ static void read_output(struct stage_process *process) {
         text_add(&process->output, bytes, (size_t)got);
 }
 
+static void end_soon(struct stage_process *process) {
+    process->retired = true;
+    if (!process->ended && process->kill_at == 0)
+        process->kill_at = clock_elapsed() + END_SECONDS;
+}
+
+/* Whoever cannot be told anything any more cannot go on. */
+static void flush(struct stage_process *process, struct stage_peer *peer) {
+    if (frames_flush(&peer->frames) != FRAMES_GOOD && peer == &process->peers[STAGE_ITSELF])
+        end_soon(process);
+}
+
 static void exchange_with(struct stage_process *process, struct stage_peer *peer, short ready) {
     if (peer->open && (ready & POLLOUT) != 0)
-        frames_flush(&peer->frames);
+        flush(process, peer);
     if (!is_heard(peer) || (ready & ~POLLOUT) == 0)
         return;
     enum frames_state state = frames_fill(&peer->frames);
@@ -260,12 +272,6 @@ double stage_process_due(const struct stage_process *process) {
     return still_writes(process) ? process->ended_at + REST_SECONDS : 0;
 }
 
-static void end_soon(struct stage_process *process) {
-    process->retired = true;
-    if (!process->ended && process->kill_at == 0)
-        process->kill_at = clock_elapsed() + END_SECONDS;
-}
-
 bool stage_process_hear(struct stage_process *process, struct stage_message *message,
                         enum stage_speaker *speaker) {
     for (int i = 0; i < STAGE_SPEAKERS; i++) {
@@ -304,7 +310,7 @@ void stage_process_tell(struct stage_process *process, enum stage_speaker speake
     }
     frames_put(&peer->frames, &frame);
     frame_free(&frame);
-    frames_flush(&peer->frames);
+    flush(process, peer);
 }
 
 void stage_process_greet(struct stage_process *process, bool many) {
