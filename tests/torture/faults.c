@@ -174,7 +174,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     int half = 0;
     if (fails("write", is_file(fd) | CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half))
         return -1;
-    if (must_be_synced(fd, bytes, size))
+    if (must_be_synced(fd))
         unsynced[fd] = 1;
     else if (!is_file(fd) && fd != STDERR_FILENO)
         leaves("writes to a pipe or socket before a sync");
