@@ -19,8 +19,8 @@ said() {
   a_call > call
   an_approved_call > approved
   while IFS='|' read -r command refused document; do
-    rm -f requests ran
-    touch requests
+    rm -f ran
+    : > requests
     # shellcheck disable=SC2086 # words
     run --separate-stderr engine -r $refused -- $command < "$document"
     echo "$command: $refused: $status $stderr $(cat log)"
@@ -44,8 +44,9 @@ END
   an_approved_call > approved
   mkfifo stdin
   while IFS='|' read -r command at document; do
-    rm -f requests ran ended log
-    touch requests log
+    rm -f ran ended log
+    : > requests
+    touch log
     # shellcheck disable=SC2086
     { ended=0; engine -s $at -- $command < stdin 2> stderr || ended=$?; echo "$ended" > ended; } &
     started+=("$!")
@@ -79,8 +80,9 @@ END
         ciba-poll) ciba-authorize -m Buy < call > document ;;
         *) an_approved_call > document ;;
       esac
-      rm -f requests ran journal
-      touch requests ran journal
+      rm -f ran journal
+      : > requests
+      touch ran journal
       eval "run --separate-stderr engine -j journal -d $k -- $command" < document
       echo "$command $k: $status $stderr $output $(cat log)"
       if ! grep -qx DIED log; then
@@ -145,8 +147,9 @@ END
   head -n 1 calls > one
   for calls in one calls; do
     ASAN_OPTIONS=detect_leaks=0 run strace -f -e trace=connect -o "$calls.trace" timeout 100 spool-stand-in ciba-authorize -m Buy < "$calls" 3> log
+    echo "$status $output $(cat "$calls.trace" log)"
     [ "$status" -eq 0 ]
-    grep -c '^[0-9]* connect(.*AF_INET' "$calls.trace" > "$calls.connects"
+    grep -c 'connect(.*AF_INET' "$calls.trace" > "$calls.connects"
   done
   [ "$(grep -c ^RESULT log)" -eq 5 ]
   diff one.connects calls.connects
@@ -200,8 +203,8 @@ END
   while IFS='|' read -r command at document; do
     for what in kind side number none flags empty json array line more status words document same journal descriptor size torn spent again; do
       case $what:$at in spent:1 | again:1) continue ;; esac
-      rm -f requests ran
-      touch requests
+      rm -f ran
+      : > requests
       # shellcheck disable=SC2086
       run --separate-stderr engine -b $at:$what -- $command < "$document"
       echo "$command $what: $status $stderr $(cat log)"
