@@ -127,15 +127,15 @@ END
       # shellcheck disable=SC2086 # words
       run --separate-stderr engine $command < "$document"
       [ "${command%% *}" != tool-run ] || [ "$document" != approved ] || holds '.calls[0].result.status == 0'
-      echo "$(sed -n 's/^RESULT 1 //p' log) $(sed 's/[^:]*: //' <<< "$stderr")" >> expected
+      sed -n 's/^RESULT 1 //p' log >> expected
       jq -c '[.calls[] | .result.error, .result.status, .authorization.status]' <<< "$output" >> expected
     done
-    [ "$(grep -c '^0 ' expected)" -eq 2 ]
+    [ "$(grep -cx 0 expected)" -eq 2 ]
     # shellcheck disable=SC2086
     run --separate-stderr engine $command < documents
     [ "$status" -eq 0 ]
     paste -d' ' <(sed -n 's/^RESULT [0-9]* //p' log) <(jq -c '[.calls[] | .result.error, .result.status, .authorization.status]' <<< "$output") > came
-    grep -E '^[0-9]+( unchanged)? ?|^\[' expected | sed -E 's/^([0-9]+( unchanged)?) .*/\1/' | paste -d' ' - - > alone
+    paste -d' ' - - < expected > alone
     diff alone came
     [ "$(wc -l < came)" -eq 9 ]
   done
@@ -276,6 +276,17 @@ END
   run --separate-stderr engine ciba-poll --once < asked
   [ "$(grep ^RESULT log | sort | cut -d' ' -f1-3 | xargs)" == 'RESULT 1 75 RESULT 2 75 RESULT 3 76' ] ||
     [ "$(grep ^RESULT log | sort | cut -d' ' -f1-3 | head -n 2 | xargs)" == 'RESULT 1 75 RESULT 2 75' ]
+}
+
+@test "ciba-poll polls a request for several calls each time, also where one of them is done: nothing is kept of it" {
+  sandbox --approve never --interval 1
+  jq -cn '{calls: [1, 2 | {id: "call_\(.)", name: "buy", arguments: {ticker: "GOOGL", qty: .}}]}' |
+    ciba-authorize -m Buy --together | jq -c '.calls[1].result = {content: "done"}' > asked
+  cat asked asked > twice
+  run --separate-stderr engine -1 ciba-poll --once < twice
+  echo "$status $stderr $(cat log)"
+  [ "$(grep -c '^RESULT [12] 75' log)" -eq 2 ]
+  [ "$(count /oauth/token)" -eq 2 ]
 }
 
 @test "ciba-poll: a decision that the engine does not write down is given back with 74" {

@@ -11,6 +11,7 @@
  *   -d K       dies instead of answering the K-th request, from 1
  *   -s K       is silent instead, until stdin ends, and dies then
  *   -b K:WHAT  sends something broken instead: see break_with
+ *   -1         gives one document at a time, also to a stage that takes many
  *   -a         takes audit records
  *   -o         the command is a program that is not ours: has its document on stdin, and knocks
  *
@@ -34,7 +35,7 @@ enum { DOCUMENTS = 1000, KNOCKS = 16, LOG = 3 };
 static struct {
     const char *journal, *refused, *spent, *broken;
     long dies, silent, breaks;
-    bool audit, one_shot;
+    bool audit, one_shot, one;
 } options;
 
 static jv documents[DOCUMENTS], journals[DOCUMENTS];
@@ -263,7 +264,7 @@ static void take(struct frames *peer, struct stage_message *message) {
     switch (message->kind) {
     case STAGE_HELLO:
         say("HELLO\n");
-        many = message->many;
+        many = message->many && !options.one;
         begun = true;
         give_next();
         return;
@@ -373,7 +374,7 @@ static void start(char **argv) {
 
 static void parse(int argc, char **argv) {
     int option;
-    while ((option = getopt(argc, argv, "+j:r:p:d:s:b:ao")) != -1) {
+    while ((option = getopt(argc, argv, "+j:r:p:d:s:b:1ao")) != -1) {
         switch (option) {
         case 'j':
             options.journal = optarg;
@@ -393,6 +394,9 @@ static void parse(int argc, char **argv) {
         case 'b':
             options.breaks = atol(optarg);
             options.broken = strchr(optarg, ':') != NULL ? strchr(optarg, ':') + 1 : "";
+            break;
+        case '1':
+            options.one = true;
             break;
         case 'a':
             options.audit = true;
