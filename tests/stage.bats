@@ -289,6 +289,54 @@ END
   [ "$(count /oauth/token)" -eq 2 ]
 }
 
+@test "ciba-poll: a decision on a request for several documents is in the journal of each" {
+  sandbox --approve yes --delay 0
+  { a_call GOOGL 1 && a_call GOOGL 2; } | ciba-authorize -m Buy --together-documents 2 > asked
+  run --separate-stderr engine ciba-poll < asked
+  echo "$status $stderr $(cat log)"
+  [ "$(count /oauth/token)" -eq 1 ]
+  for number in 1 2; do
+    [ "$(grep "^[A-Z]* $number\>" log | xargs)" == "DOCUMENT $number ENTRY $number decided WRITTEN $number RESULT $number 0" ]
+  done
+}
+
+@test "the engine ends its stream: what is under way comes back, and nothing more is begun" {
+  sandbox --approve yes --delay 0
+  an_approved_call > approved
+  a_call > call
+  for command in stock-buy 'ciba-authorize -m Buy' 'tool-run --tool buy -- touch ran'; do
+    : > requests
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr engine -e $command < "$([ "${command%% *}" == ciba-authorize ] && echo call || echo approved)"
+    echo "$command: $status $stderr $(cat log)"
+    [ "$status" -eq 0 ]
+    grep -E '^RESULT 1 74' log
+    [ "$(count /bc-authorize) $(count /stocks)" == "0 0" ]
+    no [ -e ran ]
+  done
+  kill "$CIBA_SANDBOX_PID"
+  sandbox --approve never
+  ciba-authorize -m Buy < call > asked
+  cat asked asked > twice
+  run --separate-stderr engine -e ciba-poll < twice
+  echo "$status $stderr $(cat log)"
+  [ "$status" -eq 0 ]
+  [ "$(grep -c '^RESULT [12] 75' log)" -eq 2 ]
+}
+
+@test "ciba-poll that is asked to end gives back what it has" {
+  sandbox --approve never
+  a_call | ciba-authorize -m Buy > asked
+  : > log
+  { ended=0; engine sh -c 'echo $$ > pid; exec ciba-poll' < asked > back || ended=$?; echo "$ended" > ended; } &
+  started+=("$!")
+  await eval '[ "$(count /oauth/token)" -ge 1 ]'
+  kill "$(cat pid)"
+  await [ -s ended ]
+  grep -x 'RESULT 1 75' log
+  jq -e '.calls[0].authorization | .status == "pending" and .next_poll_at > 0' back
+}
+
 @test "ciba-poll: a decision that the engine does not write down is given back with 74" {
   sandbox --approve yes --delay 0
   a_call | ciba-authorize -m Buy > asked
