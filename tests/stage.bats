@@ -8,9 +8,9 @@ engine() {
   timeout 100 spool-stand-in "$@" 3> log
 }
 
-# What was said about a document: said NUMBER
-said() {
-  sed -n "s/^\(.*\) $1\($\| .*\)/\1\2/p" log | xargs
+# A document with two calls: after the first has learned that the engine is gone, the second finds it so.
+two_calls() {
+  a_call | jq -c '.calls += [.calls[0] | .id = "call_2"]'
 }
 
 # Each row: the command, what the engine refuses, and how often it has an effect.
@@ -40,8 +40,8 @@ END
 
 @test "while the engine is silent nothing is done; when it dies then, nothing is done either, and the status is 74" {
   sandbox --approve yes --delay 0
-  a_call > call
-  an_approved_call > approved
+  two_calls > call
+  ciba-authorize -m Buy < call | ciba-poll > approved
   mkfifo stdin
   while IFS='|' read -r command at document; do
     rm -f ran ended log
@@ -302,8 +302,8 @@ END
 
 @test "the engine ends its stream: what is under way comes back, and nothing more is begun" {
   sandbox --approve yes --delay 0
-  an_approved_call > approved
-  a_call > call
+  two_calls > call
+  ciba-authorize -m Buy < call | ciba-poll > approved
   for command in stock-buy 'ciba-authorize -m Buy' 'tool-run --tool buy -- touch ran'; do
     : > requests
     # shellcheck disable=SC2086 # words
