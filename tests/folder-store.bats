@@ -124,7 +124,7 @@ recovered() {
     script | faulty kill "$at" > out || points=$at
     committed=$(grep -cx committed out) || true
     mv spool crashed
-    for again in 1 2 4 7 10 13 16 19 99; do
+    for again in $((at % 5 + 1)) $((at % 7 + 6)) $((at % 11 + 13)) 99; do
       rm -rf spool
       cp -a crashed spool
       echo "$runs" | faulty kill "$again" > again || true
