@@ -267,8 +267,9 @@ gone() {
   added '{"a":1}'
   begin one
   exec 5> one.in
-  printf '%s\n' "$runs" 'take 1' 'put_back - queue 1000 {"a":2}' commit 'take 1' >&5
+  printf '%s\n' "$runs" watch confine 'take 1' 'put_back - queue 1000 {"a":2}' commit 'take 1' >&5
   await has one 'took none'
+  grep -qx watches one
   added '{"a":3}'
   printf '%s\n' 'wait 50' 'take 1' >&5
   await has one 'took .*"a":3'

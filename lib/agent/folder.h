@@ -73,7 +73,7 @@ struct folder_queue {
     double scanned_at;
     struct timespec modified; /* of the folder, before the last look */
     int watch;                /* inotify; -1 for none */
-    bool watches;             /* it has the folder */
+    bool is_watch_tried;
 };
 
 struct folder_paths {

@@ -57,9 +57,6 @@ static bool read_head(int fd, struct head *head, size_t *size) {
 static bool load(struct folder_queue *queue, int fd, size_t offset, const struct head *head) {
     struct error ignored;
     unsigned long size;
-    folder_queue_watch(queue); /* before it is asked whether the folder is unchanged still */
-    if (!is_of_now(head))
-        return false;
     char *text = lseek(fd, (off_t)offset, SEEK_SET) >= 0
                      ? file_read_descriptor(fd, path, INDEX_LIMIT, &size, &ignored)
                      : NULL;

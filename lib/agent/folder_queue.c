@@ -18,29 +18,28 @@
 
 enum { LOOK_SECONDS = 60, FIRST_ROWS = 64 };
 
-/* The watch itself is added when it is needed: the kernel goes through all names that it knows in
- * the folder for it. */
+/* A process that has given up its rights may not watch a folder. For one that will find nothing to
+ * do it would be too much work: the kernel goes through all names that it knows in the folder. */
 void folder_queue_open(struct folder_queue *queue) {
     *queue = (struct folder_queue){.soonest = INFINITY, .watch = -1};
-#ifdef __linux__
-    queue->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-#endif
+    if (!folder_index_read(queue, false) || queue->soonest <= clock_now())
+        folder_queue_watch(queue);
 }
 
 void folder_queue_watch(struct folder_queue *queue) {
+    if (queue->is_watch_tried)
+        return;
+    queue->is_watch_tried = true;
 #ifdef __linux__
-    if (queue->watch < 0 || queue->watches)
-        return;
-    queue->watches = inotify_add_watch(queue->watch, "queue",
-                                       IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_ATTRIB |
-                                           IN_DELETE) >= 0;
-    if (queue->watches)
-        return;
-    close(queue->watch);
-    queue->watch = -1;
-#else
-    (void)queue;
+    queue->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (queue->watch >= 0 && inotify_add_watch(queue->watch, "queue",
+                                               IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE |
+                                                   IN_ATTRIB | IN_DELETE) < 0) {
+        close(queue->watch);
+        queue->watch = -1;
+    }
 #endif
+    queue->known = false; /* something may have changed unseen */
 }
 
 static void forget_all(struct folder_queue *queue) {
@@ -170,7 +169,6 @@ static void drop_unseen(struct folder_queue *queue) {
 
 static bool look_at_all(struct folder_queue *queue, struct error *error) {
     struct stat facts;
-    folder_queue_watch(queue);
     DIR *listing = opendir("queue");
     if (listing == NULL || fstat(dirfd(listing), &facts) != 0) {
         fail(error, STATUS_IO, "queue: %s", strerror(errno));

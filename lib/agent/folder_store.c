@@ -179,7 +179,6 @@ static double store_next_due(struct store *store) {
     return folder_queue_due(&of(store)->queue);
 }
 
-/* Only who waits needs it. */
 static int store_descriptor(const struct store *store) {
     struct folder *folder = (struct folder *)store;
     folder_queue_watch(&folder->queue);

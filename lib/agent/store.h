@@ -81,7 +81,7 @@ struct store_kind {
      * in a second. INFINITY if none is left in the queue but what this process has or has left. */
     double (*next_due)(struct store *store);
     /* Readable when there may be something new to take before next_due; -1 for none: then beat
-     * finds it. Only for who waits: it may cost something. */
+     * finds it. Only for who waits, and first before the process gives up rights. */
     int (*descriptor)(const struct store *store);
 
     /* Puts in an entry, which is taken, and appends it to held->journal at once. */
