@@ -56,7 +56,7 @@ can_preload() {
   [[ $output == *"took ${names[0]} "*'"a":11'*' [{"step":"ask","key":"k"}]'* ]]
   [ "${lines[-2]}" == "took none" ]
   [ "${lines[-1]}" == "due later" ]
-  [ "$(stat -c %Y "spool/queue/${names[1]}")" -gt "$(date +%s)" ]
+  [ "$(stat -c %Y "spool/queue/${names[0]}")" -gt "$(date +%s)" ]
   empty spool/log spool/lock spool/tmp
 }
 
@@ -143,7 +143,7 @@ recovered() {
   added '{"a":0}'
   mv spool first
   local kind at committed
-  for kind in eio enospc short eintr; do
+  for kind in broken eio enospc short eintr; do
     for ((at = 1; at < 60; at++)); do
       rm -rf spool
       cp -a first spool
@@ -154,8 +154,11 @@ recovered() {
       committed=$(awk '/^(committed|refused|lost)/ {n++} /^committed/ {last = n} END {print last + 0}' out)
       [ "$(cat spool/{queue,failed}/* 2> /dev/null | jq .a)" -ge "$committed" ] || { echo "$kind $at"; cat out words; return 1; }
       empty spool/log spool/tmp
+      cat out >> outcomes
     done
   done
+  grep -q '^refused ' outcomes
+  grep -q '^lost ' outcomes
 }
 
 @test "power cut: the files are brought up from the log, however old, torn or missing they are" {
