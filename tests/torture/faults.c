@@ -175,12 +175,36 @@ static int is_file(int fd) {
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
 }
 
-/* The generation of a journal need not be on the disk: it is for processes, and none survives a
- * crash of the machine. */
+/* Whether the file is in a folder of that name, which is not in the root. */
+static bool is_in(int fd, const char *folder) {
+    char link[40], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    long size = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    if (size <= 0)
+        return false;
+    path[size] = '\0';
+    char *name = strrchr(path, '/');
+    if (name == NULL || name == path)
+        return false;
+    *name = '\0';
+    char *parent = strrchr(path, '/');
+    return parent != NULL && parent > path && strcmp(parent + 1, folder) == 0;
+}
+
+/* What a spool has in its log is synced there, and later in the documents' files (tmp, before they
+ * are renamed). A document's lock, and the generation of a journal, need not be on the disk: they
+ * are for processes, and none survives a crash of the machine. */
 static int must_be_synced(int fd, const void *bytes, size_t size) {
     static const char generation[] = "{\"format\":1,\"step\":\"generation\"";
-    return is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS &&
-           (size < sizeof generation || memcmp(bytes, generation, sizeof generation - 1) != 0);
+    static const char executed[] = "{\"format\":1,\"step\":\"executed\"";
+    if (!is_file(fd) || fd <= STDERR_FILENO || fd >= DESCRIPTORS)
+        return 0;
+    if (size >= sizeof generation && memcmp(bytes, generation, sizeof generation - 1) == 0)
+        return 0;
+    if (size >= sizeof executed && memcmp(bytes, executed, sizeof executed - 1) == 0 &&
+        is_in(fd, "spent"))
+        return 0;
+    return order_fd < 0 || (!is_in(fd, "tmp") && !is_in(fd, "lock"));
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
@@ -235,7 +259,8 @@ int rename(const char *from, const char *to) {
     for (int fd = 0; fd < DESCRIPTORS; fd++)
         if (unsynced[fd])
             out_of_order("renames before a sync");
-    folder_unsynced = 1;
+    if (strncmp(from, "tmp/", 4) != 0) /* a spool's */
+        folder_unsynced = 1;
     return REAL(rename)(from, to);
 }
 
