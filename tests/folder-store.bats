@@ -109,7 +109,7 @@ recovered() {
   [ "$(wc -l <<< "$file")" -eq 1 ] || { echo "not one: $file"; return 1; }
   a=$(jq .a "$file")
   count=$(entries "$file" | wc -l)
-  [ "$a" -ge "$1" ] && [ "$count" -eq "$a" ] || { echo "a is $a, $count entries, but $1 committed"; return 1; }
+  { [ "$a" -ge "$1" ] && [ "$count" -eq "$a" ]; } || { echo "a is $a, $count entries, but $1 committed"; return 1; }
   [ "$a" -lt 5 ] || [[ $file == spool/failed/* ]]
   empty spool/log spool/tmp
 }
@@ -144,6 +144,10 @@ recovered() {
   added '{"a":0}'
   mv spool first
   local kind at committed
+  cp -a first spool
+  script | FAULT_ORDER=order faulty none 0 | cat > out
+  grep -qx closed out
+  empty order
   for kind in broken eio enospc short eintr; do
     for ((at = RANDOM % 3 + 1; at < 60; at += 3)); do
       rm -rf spool
@@ -181,7 +185,7 @@ recovered() {
     esac
     check "$runs" || { echo "$torn"; return 1; }
     [ "$(find spool -type f | sort)" == "$(printf '%s\n' "spool/queue/${names[0]}" "spool/done/${names[1]}" | sort)" ]
-    [ "$(documents queue) $(documents done)" == '{"a":2} {"b":2}' ]
+    [ "$(documents queue) $(documents "done")" == '{"a":2} {"b":2}' ]
     [ "$(entries "spool/queue/${names[0]}")" == 1 ]
   done
 }
@@ -260,7 +264,7 @@ has() {
   await has two committed
   exec 6>&-
   await gone "${started[1]}"
-  [ "$(documents done)" == '{"a":11}' ]
+  [ "$(documents "done")" == '{"a":11}' ]
   [ "$(find spool -type f | wc -l)" -eq 3 ]
 }
 gone() {
