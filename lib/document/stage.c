@@ -118,8 +118,9 @@ static bool send_waiting(struct stage_document *document) {
         frame_free(frame);
     }
     document->waiting_count -= sent;
-    memmove(document->waiting, document->waiting + sent,
-            document->waiting_count * sizeof *document->waiting);
+    if (sent > 0)
+        memmove(document->waiting, document->waiting + sent,
+                document->waiting_count * sizeof *document->waiting);
     return good;
 }
 

@@ -248,7 +248,7 @@ static const struct row helper[] = {
 /* For speaking with agent-spool on a socket that is open, or on an end of a new pair. */
 static const struct row stage[] = {
     IF(socketpair, IS(0, WHOLE, AF_UNIX), IS(1, ALL_BUT(SOCKET_FLAGS), SOCK_STREAM)),
-    ANY(sendmsg), ANY(recvmsg), ANY(sendto),
+    ANY(sendmsg), ANY(recvmsg), IF(sendto, IS_NULL(4)),
 #ifdef SYS_send
     ANY(send),
 #endif
