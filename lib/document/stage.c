@@ -295,6 +295,12 @@ struct stage_document *stage_knock(struct error *error) {
     return stage.inner;
 }
 
+bool stage_settle(struct stage_document *document, struct error *error) {
+    while ((document->is_asking || document->waiting_count > 0) && take_next(false))
+        continue;
+    return stage_engine_lives() || is_gone(error);
+}
+
 bool stage_ask(struct stage_document *document, const struct stage_message *message,
                struct stage_message *answer, struct error *error) {
     struct stage_message came;
