@@ -22,7 +22,9 @@ void engine_hand_over(struct engine *engine, struct flight *flight, struct stage
     message.audit = engine->store->kind->has_audit;
     message.document = jv_copy(flight->work.document);
     message.entries = jv_copy(flight->held->journal);
+    message.descriptor = engine->store->kind->lock(flight->held, false);
     stage_process_tell(process, STAGE_ITSELF, &message);
+    message.descriptor = -1; /* the store's */
     stage_message_free(&message);
 }
 
