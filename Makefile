@@ -129,7 +129,7 @@ help: ## this list
 # A separate make as well. With GNU parallel, runs several tests at a time.
 TESTS = tests
 BATS = bats $(shell command -v parallel >/dev/null && echo --jobs $$(($$(nproc) * 4)))
-run_tests = LC_ALL=C.UTF-8 PATH="$(1):$(CURDIR)/$(BUILD)/tests:$$PATH" $(BATS) $(BATS_ARGS)
+run_tests = LC_ALL=C.UTF-8 PATH="$(1):$(CURDIR)/$(BUILD)/tests:$$PATH" $(AGAIN) $(BATS) $(BATS_ARGS)
 test: ## run the tests; some of them: TESTS='tests/flow.bats tests/gate.bats', BATS_ARGS='-f WORDS' (tests/README.md)
 	@$(PARALLEL_MAKE) all $(HELPERS) $(PRELOADED)
 	$Q$(call run_tests,$(CURDIR)/$(BUILD)) $(TESTS)

@@ -131,6 +131,16 @@ EOF
   audit-verify -q log
 }
 
+@test "an order that is sent again, since its outcome was not written down, is told once" {
+  sandbox --approve yes --delay 0
+  an_approved_call > decided
+  stock-buy --journal-file journal --audit-file log < decided > /dev/null
+  sed -i '/"executed"/d' journal # as after a crash
+  stock-buy --journal-file journal --audit-file log < decided > /dev/null
+  [ "$(count /stocks)" -eq 2 ]
+  [ "$(jq -r .event log | xargs)" == executed ]
+}
+
 @test "what could not be told is told by the next command that has the document and the log" {
   sandbox --approve yes --delay 0
   mkdir away

@@ -62,6 +62,20 @@ gaps() {
   holds ".calls[0].authorization.next_poll_at - $(requests /oauth/token .at) >= 6"
 }
 
+@test "a provider that adds 5 seconds each time it is asked too early is caught up with, though a slow_down was lost" {
+  asked_with '{status:400,times:20,body:{error:"slow_down"}}' --approve never
+  local interval provider=25
+  jq -c '.calls[0].authorization.interval = 20' asked > behind
+  while
+    provider=$((provider + 5))
+    interval=$(ciba-poll --once < behind | jq '.calls[0].authorization.interval')
+    [ "$(jq -n "$interval < $provider")" == true ]
+  do
+    [ "$provider" -lt 100 ]
+    jq -c ".calls[0].authorization |= (.interval = $interval | del(.next_poll_at))" asked > behind
+  done
+}
+
 @test "slow_down with Retry-After waits as long as that, if it is more" {
   asked_with '{status:429,body:{error:"slow_down"},headers:{"Retry-After":"30"}}' --approve never
   run --separate-stderr ciba-poll --once < asked

@@ -207,18 +207,19 @@ asked() {
   [ "$(count /bc-authorize)" -gt 0 ]
 }
 
-# Kills the hook and the shell that it may be in, as the host's descendants: kill_hook PID-OF-HOST
+# Kills the hook and the shell that it may be in, as the host's descendants, who starts another before whom it starts:
+# a hook that outlives the process that asks would still say no. kill_hook PID-OF-HOST
 kill_hook() {
   local pids
   pids=$(ps -eo pid=,ppid=,args= | awk -v host="$1" '
     { parent[$1] = $2; hook[$1] = /ciba-hook/ && !/print-config/ }
     END {
       for (pid in parent) {
-        up = pid
-        while (up in parent && up != host) up = parent[up]
-        if (up == host && hook[pid]) print pid
+        depth = 0
+        for (up = pid; up in parent && up != host; up = parent[up]) depth++
+        if (up == host && hook[pid]) print depth, pid
       }
-    }') || return 1
+    }' | sort -n | cut -d ' ' -f 2) || return 1
   [ -n "$pids" ] || return 1
   # shellcheck disable=SC2086 # numbers
   kill -KILL $pids

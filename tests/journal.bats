@@ -68,6 +68,27 @@ time_has_come() {
   [ "$(count /bc-authorize)" -eq 3 ]
 }
 
+@test "asking anew for a lost token whose answer is lost as well is not the end: the user is asked again in time" {
+  sandbox --approve yes --delay 0 --interval 1
+  a_call | ciba-authorize -m Buy > asked
+  ciba-poll < asked > /dev/null # its token is lost
+  ciba-poll < asked > lost || true
+  # the run that asks anew is killed when its intent is written down
+  ciba-authorize -m Buy --expiry 5 --journal-file journal < lost > /dev/null
+  sed -i '/"asked"/d' journal
+  run --separate-stderr ciba-authorize -m Buy --journal-file journal < lost
+  [ "$status" -eq 75 ]
+  holds '.calls[0].authorization | .attempt == 2 and .error == "outcome_unknown" and .ask_again_at'
+  echo "$output" > lost
+  await time_has_come
+  ciba-authorize -m Buy --journal-file journal < lost > asked
+  jq -e '.calls[0].authorization | .status == "pending" and .attempt == 2' asked
+  # and the limit is kept: this is the second of three
+  ciba-poll < asked > /dev/null
+  ciba-poll < asked > lost || true
+  ciba-authorize -m Buy < lost | jq -e '.calls[0].authorization | .status == "pending" and .attempt == 3'
+}
+
 @test "an order whose answer was lost is sent again with the same Idempotency-Key" {
   lossy /stocks
   an_approved_call > decided

@@ -15,16 +15,19 @@ setup_file() {
   done
 }
 
-# start UNIT [VARIABLE=VALUE]: as its user, with its environment
+# start UNIT [VARIABLE=VALUE]: as its user, with its environment and, if the unit says so, a /tmp of its own
 start() {
-  local unit=/etc/systemd/system/$1.service user group
+  local unit=/etc/systemd/system/$1.service user group tmp=()
+  if grep -q '^PrivateTmp=yes' "$unit"; then
+    tmp=(unshare -m sh -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp && exec "$@"' sh)
+  fi
   user=$(sed -n 's/^User=//p' "$unit")
   group=$(sed -n 's/^Group=//p' "$unit")
   (
     cd /
     umask "$(sed -n 's/^UMask=//p' "$unit" | grep . || echo 022)"
     # shellcheck disable=SC2046 # the words of the line are the arguments
-    exec env -i PATH="$PATH" HOME=/ $(sed -n 's/^Environment=//p' "$unit") "${@:2}" setpriv --reuid "$user" \
+    exec "${tmp[@]}" env -i PATH="$PATH" HOME=/ $(sed -n 's/^Environment=//p' "$unit") "${@:2}" setpriv --reuid "$user" \
       --regid "${group:-$user}" --init-groups $(sed -n 's/^ExecStart=//p' "$unit")
   ) > "$1.log" 2>&1 3>&- &
 }

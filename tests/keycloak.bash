@@ -98,7 +98,7 @@ keycloak_start() {
     port=$(cat "$folder/keycloak.port" 2> /dev/null) || port=$((20000 + RANDOM % 12000))
     (
       cd "$folder/keycloak" || exit 1
-      JAVA_OPTS=$keycloak_java exec sh bin/kc.sh start --optimized --hostname="https://localhost:$port" --https-port="$port" "$@"
+      JAVA_OPTS="$keycloak_java -Djava.io.tmpdir=$folder/keycloak/data" exec sh bin/kc.sh start --optimized --hostname="https://localhost:$port" --https-port="$port" "$@"
     ) > "$folder/keycloak.log" 2>&1 3>&- 8>&- &
     echo $! > "$folder/keycloak.pid"
     if keycloak_listens "$folder"; then

@@ -72,6 +72,8 @@ END
 @test "a program for --notify-command that fails is told on stderr, and changes nothing of the question" {
   sandbox --approve yes --delay 0
   while IFS='|' read -r line words; do
+    # a new file: the one before may be about to be started still
+    rm -f failing
     printf '#!/bin/sh\n%s\n' "$line" > failing
     chmod +x failing
     rm -f ran
@@ -91,7 +93,9 @@ exec <&-; exit 0|
 exec true|
 END
   # one that does not read a message larger than a pipe
+  rm failing
   printf '#!/bin/sh\nexit 0\n' > failing
+  chmod +x failing
   spoil <<< '[{"path":"/bc-authorize","body":{"auth_req_id":"r","expires_in":300}}]'
   ciba-authorize --any-message --notify-command ./failing -n --text "$(printf '%0120000d' 0)" > asked 2> said
   empty said

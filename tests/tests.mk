@@ -83,7 +83,7 @@ coverage: asan ## how much of lib/ the tests execute, with asan
 
 VALGRIND_TESTS = .
 valgrind: all $(HELPERS) ## the commands of the flow under valgrind; some of it: VALGRIND_TESTS=WORDS
-	$(PATH_OF_BUILD) UNDER_VALGRIND=1 $(BATS) -f '$(VALGRIND_TESTS)' tests/flow.bats
+	$(PATH_OF_BUILD) UNDER_VALGRIND=1 $(AGAIN) $(BATS) -f '$(VALGRIND_TESTS)' tests/flow.bats
 
 EVERY = 1
 TORTURE = $(PATH_OF_BUILD) FAULTS=$(CURDIR)/$(BUILD)/tests/faults.so CLOCK=$(CURDIR)/$(BUILD)/tests/clock_step.so

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/redact.h"
 #include "ciba/notification_spool.h"
+#include "document/attempt.h"
 #include "document/call.h"
 #include "document/step.h"
 #include "jose/digest.h"
@@ -41,7 +42,7 @@ static bool configure_records(struct authorizer *authorizer, struct error *error
     if (!ledger_configure(ledger, &settings->ledger, error))
         return false;
     if (settings->no_document)
-        ledger->journal_path = ledger->spent_folder = NULL;
+        ledger->journal_path = ledger->spent_folder = NULL, ledger->in_stage = false;
     bool leases = settings->lease.seconds > 0;
     bool stores = settings->reuse != NULL || leases || !settings->no_document;
     if (stores && !ledger_configure_store(ledger, &settings->ledger,
@@ -176,11 +177,7 @@ jv authorizer_ask(struct authorizer *authorizer, struct ciba_question *question,
 /* Adds what the authorization has besides the question: how many times the user was asked in vain,
  * where the approval may be reused, and the lease that begins with it. */
 static jv add_facts(const struct authorizer *authorizer, jv call, jv before) {
-    double attempt = 1;
-    jv authorization = json_get(call, "authorization");
-    json_number(before, "attempt", &attempt);
-    if (json_is(before, "error", "invalid_grant"))
-        authorization = json_set(authorization, "attempt", jv_number(attempt + 1));
+    jv authorization = attempt_count(json_get(call, "authorization"), before);
     if (authorizer->settings->reuse != NULL)
         authorization = json_set(authorization, "reuse", jv_copy(authorizer->reuse));
     if (jv_is_valid(authorizer->offer) && json_has(authorization, "auth_req_id"))
@@ -253,6 +250,18 @@ static double lost_until(jv *call) {
     return until;
 }
 
+/* The call whose question perhaps reached the user. An earlier question whose token was lost is
+ * over. Takes the call. */
+static jv begun(jv call, double until) {
+    jv before = json_get(call, "authorization");
+    if (jv_is_valid(before)) {
+        jv authorization = json_delete(jv_copy(before), "auth_req_id");
+        call = json_set(call, "authorization", attempt_count(authorization, before));
+    }
+    jv_free(before);
+    return ciba_lost(call, until, "the answer was lost; the user may have been asked");
+}
+
 /* Whether the call cannot be asked about now, or need not be. Takes and returns the call. */
 static bool is_settled(struct authorizer *authorizer, jv *call, int *status) {
     double until = lost_until(call);
@@ -262,7 +271,7 @@ static bool is_settled(struct authorizer *authorizer, jv *call, int *status) {
     if (authorizer->settings->ask_again || until <= clock_now())
         return false;
     if (memory == LEDGER_BEGUN)
-        *call = ciba_lost(*call, until, "the answer was lost; the user may have been asked");
+        *call = begun(*call, until);
     *status = status_worse(*status, STATUS_NOT_YET);
     if (!authorizer->settings->together || !authorizer->told_lost)
         report(call_label(*call),

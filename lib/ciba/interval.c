@@ -2,6 +2,8 @@
 
 #include "json/json.h"
 
+#include <math.h>
+
 double ciba_interval(jv call) {
     double interval = DEFAULT_INTERVAL;
     jv authorization = json_get(call, "authorization");
@@ -14,7 +16,7 @@ double ciba_interval(jv call) {
 double ciba_slower_interval(double interval, jv body, double retry_after) {
     enum { SLOW_DOWN_SECONDS = 5 };
     double named = 0; /* some providers say the new one in the body, as for RFC 8628 */
-    interval += SLOW_DOWN_SECONDS;
+    interval = fmax(interval + SLOW_DOWN_SECONDS, 1.5 * interval);
     if (json_number_or_digits(body, "interval", &named) && named > interval)
         interval = named;
     interval = retry_after > interval ? retry_after : interval;

@@ -1,5 +1,6 @@
 #include "document/together.h"
 
+#include "document/attempt.h"
 #include "jose/digest.h"
 #include "jose/merkle_tree.h"
 #include "json/json.h"
@@ -153,13 +154,9 @@ jv together_common(jv authorization) {
 }
 
 jv together_authorization(jv common, const char *call_digest, jv part, jv before) {
-    double attempt = 1;
     jv authorization = json_set_string(jv_copy(common), "call_digest", call_digest);
     authorization = json_set(authorization, "together", jv_copy(part));
-    json_number(before, "attempt", &attempt);
-    if (json_is(before, "error", "invalid_grant"))
-        authorization = json_set(authorization, "attempt", jv_number(attempt + 1));
-    return authorization;
+    return attempt_count(authorization, before);
 }
 
 jv together_decide(jv call, jv decided) {

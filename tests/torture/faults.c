@@ -11,6 +11,7 @@
  *                    hold     the call waits until byte 8 of the file is not 0; others continue
  *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
  *                             this process)
+ *                    broken   from then on nothing on the disk can be changed by this process
  *                    short    a write or send does only half
  *     FAULT_LOG      a file to which process and call are appended
  *     FAULT_ORDER    a file for reports of data that leaves the process, or a file that is
@@ -39,7 +40,7 @@ static uint64_t *counter;
 static uint64_t *signalled; /* after it: not 0 once all are dead, or the held call may continue */
 static uint64_t fault_at;
 static const char *kind, *only;
-static int disk_is_full;
+static int disk_is_full, disk_is_broken;
 static int log_fd = -1, order_fd = -1;
 
 /* For appending; opened at the start, because a command gives up the right to. */
@@ -117,7 +118,7 @@ static bool counts(const char *call) {
                             strcmp(only + size + 1, call) == 0);
 }
 
-enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4 };
+enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4, FREES_ROOM = 8 };
 
 /* Whether the call fails, with errno set; *is_short if it does half. */
 static int fails(const char *call, int what, int *is_short) {
@@ -125,6 +126,10 @@ static int fails(const char *call, int what, int *is_short) {
         return 0;
     if (disk_is_full && (what & MAKES_FILE)) {
         errno = ENOSPC;
+        return 1;
+    }
+    if (disk_is_broken && (what & (MAKES_FILE | FREES_ROOM))) {
+        errno = EIO;
         return 1;
     }
     bool all = strcmp(kind, "killall") == 0;
@@ -144,6 +149,10 @@ static int fails(const char *call, int what, int *is_short) {
     else if (strcmp(kind, "enospc") == 0 && (what & MAKES_FILE)) {
         disk_is_full = 1;
         errno = ENOSPC;
+        return 1;
+    } else if (strcmp(kind, "broken") == 0 && (what & (MAKES_FILE | FREES_ROOM))) {
+        disk_is_broken = 1;
+        errno = EIO;
         return 1;
     } else if (strcmp(kind, "eio") == 0) {
         errno = EIO;
@@ -166,12 +175,36 @@ static int is_file(int fd) {
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
 }
 
-/* The generation of a journal need not be on the disk: it is for processes, and none survives a
- * crash of the machine. */
+/* Whether the file is in a folder of that name, which is not in the root. */
+static bool is_in(int fd, const char *folder) {
+    char link[40], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    long size = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    if (size <= 0)
+        return false;
+    path[size] = '\0';
+    char *name = strrchr(path, '/');
+    if (name == NULL || name == path)
+        return false;
+    *name = '\0';
+    char *parent = strrchr(path, '/');
+    return parent != NULL && parent > path && strcmp(parent + 1, folder) == 0;
+}
+
+/* What a spool has in its log is synced there, and later in the documents' files (tmp, before they
+ * are renamed). A document's lock, and the generation of a journal, need not be on the disk: they
+ * are for processes, and none survives a crash of the machine. */
 static int must_be_synced(int fd, const void *bytes, size_t size) {
     static const char generation[] = "{\"format\":1,\"step\":\"generation\"";
-    return is_file(fd) && fd > STDERR_FILENO && fd < DESCRIPTORS &&
-           (size < sizeof generation || memcmp(bytes, generation, sizeof generation - 1) != 0);
+    static const char executed[] = "{\"format\":1,\"step\":\"executed\"";
+    if (!is_file(fd) || fd <= STDERR_FILENO || fd >= DESCRIPTORS)
+        return 0;
+    if (size >= sizeof generation && memcmp(bytes, generation, sizeof generation - 1) == 0)
+        return 0;
+    if (size >= sizeof executed && memcmp(bytes, executed, sizeof executed - 1) == 0 &&
+        is_in(fd, "spent"))
+        return 0;
+    return order_fd < 0 || (!is_in(fd, "tmp") && !is_in(fd, "lock"));
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
@@ -226,7 +259,8 @@ int rename(const char *from, const char *to) {
     for (int fd = 0; fd < DESCRIPTORS; fd++)
         if (unsynced[fd])
             out_of_order("renames before a sync");
-    folder_unsynced = 1;
+    if (strncmp(from, "tmp/", 4) != 0) /* a spool's */
+        folder_unsynced = 1;
     return REAL(rename)(from, to);
 }
 
@@ -240,7 +274,7 @@ int close(int fd) {
 
 int unlink(const char *path) {
     int half = 0;
-    return fails("unlink", 0, &half) ? -1 : REAL(unlink)(path);
+    return fails("unlink", FREES_ROOM, &half) ? -1 : REAL(unlink)(path);
 }
 
 int fsync(int fd) {
@@ -256,7 +290,7 @@ int fsync(int fd) {
 
 int ftruncate(int fd, off_t size) {
     int half = 0;
-    return fails("ftruncate", 0, &half) ? -1 : REAL(ftruncate)(fd, size);
+    return fails("ftruncate", FREES_ROOM, &half) ? -1 : REAL(ftruncate)(fd, size);
 }
 
 int mkdir(const char *path, mode_t mode) {

@@ -1,0 +1,11 @@
+#include "document/attempt.h"
+
+#include "json/json.h"
+
+jv attempt_count(jv authorization, jv before) {
+    double attempt = 1;
+    json_number(before, "attempt", &attempt);
+    if (json_is(before, "error", "invalid_grant"))
+        attempt++;
+    return attempt > 1 ? json_set(authorization, "attempt", jv_number(attempt)) : authorization;
+}
