@@ -217,16 +217,17 @@ static enum postgres_outcome judge(struct postgres_connection *connection, const
     bool again = begins_with(code, "40") || begins_with(code, "55P03") ||
                  begins_with(code, "57014") || begins_with(code, "53300");
     bool denied = begins_with(code, "42501");
-    int status = again                        ? STATUS_UNAVAILABLE
-                 : denied                     ? STATUS_REFUSED
-                 : begins_with(code, "53")    ? STATUS_IO
-                 : begins_with(code, "42")    ? STATUS_CONFIG
-                 : begins_with(code, "3F000") ? STATUS_CONFIG
-                                              : STATUS_IO;
-    fail(error, status, "%s: %s%s", connection->name, words,
-         denied                    ? "; see ciba-postgresql(7) for the rights of each role"
-         : status == STATUS_CONFIG ? "; agent-spool init makes the schema, or migrates it"
-                                   : "");
+    bool missing =
+        begins_with(code, "42P01") || begins_with(code, "42883") || begins_with(code, "3F000");
+    fail(error,
+         again     ? STATUS_UNAVAILABLE
+         : denied  ? STATUS_REFUSED
+         : missing ? STATUS_CONFIG
+                   : STATUS_IO,
+         "%s: %s%s", connection->name, words,
+         denied    ? "; see ciba-postgresql(7) for the rights of each role"
+         : missing ? "; agent-spool init makes the schema, or migrates it"
+                   : "");
     return strcmp(code, FENCED) == 0 ? POSTGRES_FENCED : again ? POSTGRES_AGAIN : POSTGRES_REFUSED;
 }
 
