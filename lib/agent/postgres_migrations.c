@@ -230,7 +230,9 @@ static const char leave[] =
 static const char add_documents[] =
     "CREATE FUNCTION add_documents(names text[], texts text[]) RETURNS void LANGUAGE plpgsql AS $$"
     " DECLARE me bigint; BEGIN"
-    " INSERT INTO documents (name, document) SELECT n, t FROM unnest(names, texts) AS u (n, t)"
+    " INSERT INTO documents (name, document, due)"
+    "  SELECT n, t, now() - (cardinality(names) - o) * interval '1 microsecond'"
+    "  FROM unnest(names, texts) WITH ORDINALITY AS u (n, t, o)"
     "  ON CONFLICT (name) DO NOTHING;" WAKE " END $$";
 
 /* For the views: what is not JSON to PostgreSQL (a NUL character, for one) must not break them. */
