@@ -72,9 +72,10 @@ struct store_kind {
      * its name, which the caller frees; tell it after the commit. NULL and an error: 74. */
     char *(*add)(struct store *store, jv document, struct error *error);
 
-    /* Takes at most `most` due documents that nobody has, the longest due first. Returns how many;
-     * error->status is 0 unless something went wrong. The caller has them until they are put back
-     * or left. A document that cannot be read is reported, and fails. */
+    /* Takes at most `most` due documents that nobody has, the longest due first. Returns how many.
+     * The caller has them until they are put back or left. error->status is 0, or else it is for
+     * the caller to report: 65 if a document cannot be read, which has been moved to failed then; 66
+     * for one that may not be read, which stays; 69, 74. The rest comes with the next call. */
     size_t (*take)(struct store *store, struct held **taken, size_t most, struct error *error);
     /* When a document is due that could be taken then; one that another process has counts as due
      * in a second. INFINITY if none is left in the queue but what this process has or has left. */

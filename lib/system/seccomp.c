@@ -154,8 +154,8 @@ static const struct row always[] = {
 
 /* For writing files; created files belong to their owner alone and are not executable. */
 static const struct row writing[] = {
-    IF(openat, IS(3, 07177, 0)), IF(mkdirat, IS(2, 07077, 0)), ANY(fsync), ANY(ftruncate),
-    ANY(fchdir), ANY(fallocate), ANY(flock), ANY(renameat), ANY(renameat2), ANY(unlinkat),
+    IF(openat, IS(3, 07177, 0)), IF(mkdirat, IS(2, 07077, 0)), ANY(fsync), ANY(syncfs),
+    ANY(ftruncate), ANY(fchdir), ANY(fallocate), ANY(flock), ANY(renameat), ANY(renameat2), ANY(unlinkat),
 #ifdef SYS_open
     IF(open, IS(2, 07177, 0)), IF(mkdir, IS(1, 07077, 0)), ANY(rename), ANY(unlink),
 #endif
