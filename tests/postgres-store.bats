@@ -120,13 +120,13 @@ add() {
   spool
   add 3
   check "open postgresql $url runs" confine "take 2" 'entry - {"step":"ask","n":1}' 'entry - {"step":"asked","n":2}' 'save - {"i":2,"s":1}' commit > out
-  [ "$(grep -c ^took out)" -eq 2 ]
+  [ "$(grep -c "^took 2" out)" -eq 2 ]
   check "open postgresql $url runs" "take 3" 'put_back - queue 100 {"i":3}' commit due > out
   grep -q '^took .* {"i":1,.*} \[\]$' out
   grep -q '^took .* {"i":2,"s":1} \[{"step":"ask","n":1},{"step":"asked","n":2}\]$' out
   [ "$(tail -n 1 out)" = "due later" ]
   check "open postgresql $url runs" "take 5" 'put_back - done 0 {"d":1}' commit due "take 5" "each done" > out
-  [ "$(grep -c ^took out)" -eq 2 ]
+  [ "$(grep -c "^took 2" out)" -eq 2 ]
   grep -q '^has .* {"d":1}' out
   sql "SELECT count(*) FROM ciba.journal j JOIN ciba.documents d USING (name) WHERE place = 'done'" > out
   [ "$(cat out)" -eq 0 ]
@@ -179,7 +179,7 @@ add() {
   check "open postgresql $url runs" "take 1" close > out
   grep -q '"i":2' out
   check "open postgresql $url runs" "take 2" close > out
-  [ "$(grep -c ^took out)" -eq 1 ]
+  [ "$(grep -c "^took 2" out)" -eq 1 ]
   worker b
   takes_over() { [ "$(ask b beat)" = beat ] && ask b "take 1" | grep -q '"i":1'; }
   await takes_over
@@ -275,7 +275,7 @@ write_everything() {
   grep -q cut cuts
   [ "$(sql "SELECT count(*) FROM ciba.documents WHERE holder IS NOT NULL")" -eq 1 ]
   check "open postgresql $url runs" "take 3" > out
-  [ "$(grep -c ^took out)" -eq 2 ]
+  [ "$(grep -c "^took 2" out)" -eq 2 ]
 }
 
 @test "the server is killed and started again: what was written is there, and the workers go on" {
@@ -367,7 +367,7 @@ write_everything() {
   # Another document's token in its place.
   sql "UPDATE ciba.documents SET document = (SELECT document FROM ciba.documents ORDER BY name LIMIT 1) WHERE name = (SELECT max(name) FROM ciba.documents WHERE document LIKE '%encrypted%')"
   check "open postgresql $url runs" "take 5" > out 2> err
-  [ "$(grep -c ^took out)" -eq 2 ]
+  [ "$(grep -c "^took 2" out)" -eq 2 ]
   grep -q 'failed: .*cannot be decrypted' err
   [ "$(sql "SELECT count(*) FROM ciba.documents WHERE place = 'failed'")" -eq 1 ]
 }
@@ -377,7 +377,7 @@ write_everything() {
   add 3
   sql "UPDATE ciba.documents SET document = '{\"calls\":[' WHERE document LIKE '%\"i\":1,%'; UPDATE ciba.documents SET document = '{\"calls\":[{\"id\":\"\\u0000\"}]}' WHERE document LIKE '%\"i\":2,%'"
   check "open postgresql $url runs" "take 5" > out 2> err
-  [ "$(grep -c ^took out)" -eq 2 ]
+  [ "$(grep -c "^took 2" out)" -eq 2 ]
   grep -q 'failed: ' err
   check "open postgresql $url lists" "each failed" > out
   grep -q '^has ' out

@@ -48,12 +48,20 @@ postgres_start() {
   cp -r "$postgres_template/data" "$postgres/data"
   printf '%s\n' "listen_addresses=''" "unix_socket_directories='$postgres'" "shared_buffers=16MB" "$@" >> "$postgres/data/postgresql.conf"
   postgres_give "$postgres"
-  postgres_up || { cat "$postgres/log"; return 1; }
+  postgres_up || return 1
   url="postgresql://postgres@/postgres?host=$postgres"
 }
 
+# What a killed one has left may hold its memory for a moment.
 postgres_up() {
-  postgres_do pg_ctl -D "$postgres/data" -l "$postgres/log" -w -t 60 start > /dev/null 2>&1 3>&-
+  local try
+  for ((try = 0; try < 50; try++)); do
+    (postgres_do pg_ctl -D "$postgres/data" -l "$postgres/log" -w -t 60 start 3>&-) > /dev/null 2>&1 && return 0
+    grep -q 'shared memory block\|lock file' "$postgres/log" || break
+    read -rt 0.2 <> <(:) || true
+  done
+  cat "$postgres/log"
+  return 1
 }
 
 # Ends it at once, as a power failure would: the next start recovers.

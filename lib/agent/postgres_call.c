@@ -59,20 +59,31 @@ static void confirm(struct postgres_store *store, double began) {
     store->confirmed = fmax(store->confirmed, began);
 }
 
-/* The names of what this process has, as an array. The caller frees the text. */
-static char *known_names(const struct postgres_store *store) {
-    struct text names = {0};
-    for (size_t i = 0; i < store->held_count; i++)
-        postgres_array_add(&names, store->held[i]->name);
-    postgres_array_end(&names);
-    return names.text;
+/* What this process has, as arrays: the names, and how each was at the last commit. */
+static void list_known(const struct postgres_store *store, struct text *names,
+                       struct text *versions, struct text *entries) {
+    for (size_t i = 0; i < store->held_count; i++) {
+        const struct postgres_held *own = store->held[i]->own;
+        char *version = must_format("%lld", own->version);
+        char *count = must_format("%d", jv_array_length(jv_copy(own->journal)));
+        postgres_array_add(names, store->held[i]->name);
+        postgres_array_add(versions, version);
+        postgres_array_add(entries, count);
+        free(version);
+        free(count);
+    }
+    postgres_array_end(names);
+    postgres_array_end(versions);
+    postgres_array_end(entries);
 }
 
 /* On a new connection: is this worker still one, and was the turn that broke off done? */
 static enum postgres_outcome resume(struct postgres_store *store, struct postgres_call *call,
                                     bool *done, struct error *error) {
-    char id[NUMBER_SIZE], epoch[NUMBER_SIZE], turn[NUMBER_SIZE], *known = known_names(store);
-    const char *values[] = {id, epoch, turn, known};
+    char id[NUMBER_SIZE], epoch[NUMBER_SIZE], turn[NUMBER_SIZE];
+    struct text names = {0}, versions = {0}, entries = {0};
+    list_known(store, &names, &versions, &entries);
+    const char *values[] = {id, epoch, turn, names.text, versions.text, entries.text};
     PGresult *result;
     double began = clock_elapsed();
     long long pending = store->turn + 1;

@@ -204,9 +204,12 @@ static const char beat[] =
     " IF freed > 0 THEN" WAKE " END IF; END $$";
 
 /* After a connection was lost: ends the turn that is under way, if any, for good, says what the
- * last commit was, and frees what was taken without our knowing. `only_known`: of these names. */
+ * last commit was, frees what was taken without our knowing, and takes again what we have (`known`)
+ * if a crash of the server lost that we took it and nobody has written anything of it since: it has
+ * the same version, and as many entries. */
 static const char resume[] =
-    "CREATE FUNCTION resume(me bigint, my_epoch bigint, my_turn bigint, known text[])"
+    "CREATE FUNCTION resume(me bigint, my_epoch bigint, my_turn bigint, known text[],"
+    " versions bigint[], entries bigint[])"
     " RETURNS TABLE (turn bigint, written bigint, answers text[]) LANGUAGE plpgsql AS $$"
     " #variable_conflict use_column\n"
     "BEGIN RETURN QUERY UPDATE workers w SET turn = greatest(w.turn, my_turn) + 1,"
@@ -214,6 +217,9 @@ static const char resume[] =
     "  RETURNING w.turn, w.written, w.answers;"
     " IF NOT FOUND THEN RAISE 'this worker was given up' USING ERRCODE = 'CB001'; END IF;"
     " UPDATE documents SET holder = NULL WHERE holder = me AND name <> ALL (known);"
+    " UPDATE documents d SET holder = me FROM unnest(known, versions, entries) AS k (n, v, e)"
+    "  WHERE d.name = k.n AND d.holder IS NULL AND d.place = 'queue' AND d.version = k.v"
+    "  AND k.e = (SELECT count(*) FROM journal j WHERE j.name = d.name);"
     " END $$";
 
 /* Ends a worker: what it has is free. */
