@@ -91,9 +91,13 @@ static enum postgres_outcome resume(struct postgres_store *store, struct postgre
     snprintf(epoch, sizeof epoch, "%lld", store->epoch);
     snprintf(turn, sizeof turn, "%lld", pending);
     enum postgres_outcome outcome = postgres_query(
-        &store->connection, "SELECT * FROM resume($1::bigint, $2::bigint, $3::bigint, $4::text[])",
-        values, 4, &result, error);
-    free(known);
+        &store->connection,
+        "SELECT * FROM resume($1::bigint, $2::bigint, $3::bigint, $4::text[], $5::bigint[], "
+        "$6::bigint[])",
+        values, 6, &result, error);
+    free(names.text);
+    free(versions.text);
+    free(entries.text);
     *done = false;
     if (outcome != POSTGRES_DONE)
         return outcome;
