@@ -1,8 +1,8 @@
 /* agent-spool: a directory of documents, and the command that advances them. */
-#include "agent/agent_spool.h"
+#include "agent/engine.h"
 #include "agent/spool_list.h"
-#include "agent/spool_run.h"
 #include "agent/stages.h"
+#include "agent/stores.h"
 #include "approval/spent.h"
 #include "base/clock.h"
 #include "cli/options.h"
@@ -10,29 +10,33 @@
 #include "document/reader.h"
 #include "document/stream.h"
 #include "system/confine.h"
-#include "system/durable_file.h"
 #include "system/program_helper.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static struct {
     bool json, wait, verbose;
-    double backoff, give_up, max_stage_time;
+    long jobs;
+    double backoff, give_up, stage_timeout, max_stage_time;
     struct confinement needs;
-} options = {.backoff = 60, .give_up = 5 * 86400};
+} options = {.backoff = 60, .give_up = 5 * 86400, .jobs = 1};
 
 static const struct option_spec option_table[] = {
     {0, "json", NULL, OPTION_FLAG, &options.json, "list: print a line of JSON for each document"},
     {'w', "wait", NULL, OPTION_FLAG, &options.wait, "run: go on until the queue is empty"},
+    {'j', "jobs", "N", OPTION_SOME, &options.jobs, "run: work on N documents at a time (1)"},
     {0, "backoff", "SECONDS", OPTION_SECONDS, &options.backoff,
      "run: first wait before a retry, doubled up to an hour (60)"},
     {0, "give-up", "SECONDS", OPTION_SECONDS, &options.give_up,
      "run: give up what keeps failing for this long (432000)"},
+    {0, "stage-timeout", "SECONDS", OPTION_SECONDS, &options.stage_timeout,
+     "run: end a stage that has a document for longer, and retry"},
     {0, "max-stage-time", "SECONDS", OPTION_SECONDS, &options.max_stage_time,
-     "run: end a stage that takes longer, and retry"},
+     "run: the same, its name in earlier versions"},
     CONFINE_OPTIONS(options.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &options.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -41,33 +45,49 @@ static const struct option_spec option_table[] = {
 static const struct command command = {
     "agent-spool",
     "add DIR\n"
-    "       agent-spool run [-vw] [--backoff SECONDS] "
-    "[--give-up SECONDS] [--max-stage-time SECONDS] DIR -- STAGE ['|' STAGE]...\n"
-    "       agent-spool list [--json] DIR",
+    "       agent-spool run [-vw] [-j N] [--backoff SECONDS] "
+    "[--give-up SECONDS] [--stage-timeout SECONDS] DIR -- STAGE ['|' STAGE]...\n"
+    "       agent-spool list [--json] DIR\n"
+    "       agent-spool retry DIR [NAME...]",
     "Keeps documents, and works on each until it is done.", option_table, false};
 
-enum action { ADD, RUN, LIST };
+enum action { ADD, RUN, LIST, RETRY };
+
+enum { MOST_JOBS = 1000 };
 
 struct job {
     enum action action;
-    const char *directory;
-    struct agent_spool spool;
+    const char *where;
+    char **names; /* to retry */
+    struct store *store;
     struct stages stages;
     struct program_helper helper;
 };
 
+/* Adds a document, and prints its name when it is durable. */
 static jv add_document(void *context, jv document, int *status) {
+    struct store *store = ((struct job *)context)->store;
     struct error error;
-    char *name = agent_spool_add(document, &error), *line = NULL;
-    (void)context;
-    if (name != NULL)
-        line = must_format("%s\n", name);
-    if (name == NULL || !output_write(line, strlen(line), &error))
-        report_error(status, name, &error);
+    char *name = store->kind->add(store, document, &error);
+    bool good = name != NULL && store->kind->commit(store, &error) == COMMITTED;
+    char *line = good ? must_format("%s\n", name) : NULL;
+    if (!good || !output_write(line, strlen(line), &error))
+        report_error(status, good ? name : NULL, &error);
     free(name);
     free(line);
-    jv_free(document);
     return jv_invalid();
+}
+
+static int retry(struct job *job) {
+    struct error error;
+    int status = STATUS_DONE;
+    long count =
+        job->store->kind->retry(job->store, *job->names != NULL ? job->names : NULL, &error);
+    if (count < 0)
+        report_error(&status, NULL, &error);
+    else
+        report_verbose(NULL, "documents that are tried again: %ld", count);
+    return status;
 }
 
 /* Sets the folder in which the stages record used approvals, for all spools of this user. */
@@ -81,75 +101,109 @@ static bool name_spent(const char *directory, struct error *error) {
 /* Prepares the stages; a helper that starts them is forked before this process gives up its
  * rights. */
 static bool prepare_stages(struct job *job, struct error *error) {
-    return stages_can_start(&job->stages, error) && name_spent(job->directory, error) &&
+    return stages_can_start(&job->stages, error) && name_spent(job->where, error) &&
            program_helper_start(&job->helper, job->stages.programs, job->stages.count, error);
+}
+
+/* Opens the store for the action. */
+static bool open_store(struct job *job, struct error *error) {
+    static const enum store_use uses[] = {
+        [ADD] = STORE_ADDS, [RUN] = STORE_RUNS, [LIST] = STORE_LISTS, [RETRY] = STORE_RUNS};
+    const struct store_kind *kind = store_kind_of(job->where, error);
+    if (kind != NULL)
+        job->store = kind->open(job->where, uses[job->action], error);
+    return job->store != NULL;
+}
+
+/* Several descriptors for each process of a stage; what it has started already inherits less. */
+static void allow_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 /* A list shows local times: load the time zone before access to files is given up. */
 static bool configure(void *context, struct error *error) {
     struct job *job = context;
-    bool writes = job->action != LIST;
     signal(SIGPIPE, SIG_IGN);
-    if ((job->action == RUN && !prepare_stages(job, error)) ||
-        (job->action == ADD && !durable_folder(job->directory, error)) ||
-        !agent_spool_open(&job->spool, job->directory, writes, error))
+    if ((job->action == RUN && !prepare_stages(job, error)) || !open_store(job, error))
         return false;
     tzset();
     clock_boot();
-    options.needs.times = writes;
-    confine_add(writes ? options.needs.writes : options.needs.reads, ".");
-    if (job->action == RUN)
+    job->store->kind->needs(job->store, &options.needs);
+    if (job->action == RUN) {
         program_helper_needs(&options.needs);
+        allow_descriptors();
+    }
     return true;
+}
+
+static int run(struct job *job) {
+    bool earlier = options.stage_timeout == 0;
+    struct engine_settings settings = {
+        .helper = &job->helper,
+        .rules = {.stages = job->stages.count,
+                  .backoff = options.backoff,
+                  .give_up = options.give_up,
+                  .limit = earlier ? "--max-stage-time" : "--stage-timeout"},
+        .jobs = (size_t)options.jobs,
+        .stage_timeout = earlier ? options.max_stage_time : options.stage_timeout,
+        .waits = options.wait};
+    return engine_run(job->store, &settings);
 }
 
 static int act(void *context) {
     struct job *job = context;
     switch (job->action) {
     case ADD:
-        return stream_run(add_document, NULL, &(struct stream_jobs){.consumes = true});
+        return stream_run(add_document, job, &(struct stream_jobs){.consumes = true});
     case RUN:
-        return spool_run(&job->spool, &job->stages, options.wait);
+        return run(job);
+    case RETRY:
+        return retry(job);
     case LIST:
         break;
     }
-    return spool_list(options.json);
+    return spool_list(job->store, options.json);
 }
 
 static void release(void *context) {
     struct job *job = context;
-    agent_spool_close(&job->spool);
+    if (job->store != NULL)
+        job->store->kind->close(job->store);
     stages_free(&job->stages);
 }
 
 static enum action action_named(const char *name) {
-    static const char *const names[] = {[ADD] = "add", [RUN] = "run", [LIST] = "list"};
-    for (int i = ADD; i <= LIST; i++)
+    static const char *const names[] = {
+        [ADD] = "add", [RUN] = "run", [LIST] = "list", [RETRY] = "retry"};
+    for (int i = ADD; i <= RETRY; i++)
         if (strcmp(names[i], name) == 0)
             return (enum action)i;
-    usage_error("'%s' is not add, run or list", name);
+    usage_error("'%s' is not add, run, list or retry", name);
 }
 
-/* `words` are the operands after the directory. */
-static void read_stages(struct job *job, char **words) {
-    if (job->action != RUN && *words != NULL)
+/* `words` are the operands after the store. */
+static void read_operands(struct job *job, char **words) {
+    job->names = words;
+    if (job->action != RUN && job->action != RETRY && *words != NULL)
         usage_unknown("operand", *words);
     if (job->action == RUN && !stages_parse(&job->stages, words))
         usage_error("run needs the stages: agent-spool run DIR -- COMMAND '|' COMMAND");
-    job->stages.backoff = options.backoff;
-    job->stages.give_up = options.give_up;
-    for (size_t i = 0; i < job->stages.count; i++)
-        job->stages.programs[i].timeout = options.max_stage_time;
+    if (options.jobs > MOST_JOBS)
+        usage_error("-j takes at most %d", MOST_JOBS);
 }
 
 int main(int argc, char **argv) {
     static const struct command_parts parts = {configure, &options.needs, act, release};
-    struct job job = {.spool = {NULL, -1}, .stages = {.helper = &job.helper}};
+    struct job job = {.store = NULL};
     int first = options_parse(&command, argc, argv);
     if (argc - first < 2)
-        usage_error("add, run or list, and a directory are needed");
+        usage_error("add, run, list or retry, and a directory are needed");
     job.action = action_named(argv[first]);
-    job.directory = argv[first + 1];
-    read_stages(&job, argv + first + 2);
+    job.where = argv[first + 1];
+    read_operands(&job, argv + first + 2);
     return command_run(&parts, &job);
 }

@@ -55,9 +55,10 @@ static bool configure(void *context, struct error *error) {
     struct authorizer *job = context;
     if (!authorizer_configure(job, &options.asking, error))
         return false;
-    if (options.documents > 1 && job->ledger.journal_path != NULL)
+    if (options.documents > 1 && (job->ledger.journal_path != NULL || job->ledger.in_stage))
         return fail(error, STATUS_USAGE,
-                    "--together-documents: a journal is for one document (--journal-file)");
+                    "--together-documents: a journal is for one document (--journal-file, and in "
+                    "agent-spool)");
     authorizer_needs(job, &options.needs);
     options.needs.jobs = options.jobs.count > 1;
     return true;

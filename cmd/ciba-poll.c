@@ -6,6 +6,8 @@
 #include "cli/options.h"
 #include "cli/run.h"
 #include "document/reader.h"
+#include "document/stage.h"
+#include "document/step.h"
 #include "system/confine.h"
 #include "system/durable_file.h"
 #include "system/signals.h"
@@ -14,6 +16,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LAST_MS = 800 /* for the answers of open requests, at the end */ };
 
 static struct {
     bool quiet, verbose, without_id_token;
@@ -77,6 +81,13 @@ static void put_out(void *context, jv document, int status) {
     jv_free(document);
 }
 
+/* The same for a document of agent-spool. */
+static void give_back(void *context, struct stage_document *stage, jv document, int status) {
+    struct job *job = context;
+    bool changed = !jv_identical(jv_copy(stage->document), jv_copy(document));
+    job->writable = step_give_back(stage, document, changed, &status) && job->writable;
+}
+
 /* Reads documents from stdin; with `pass` only to write them again. */
 static void read_documents(struct job *job, bool pass) {
     struct error error;
@@ -122,12 +133,11 @@ static bool drain(int descriptor) {
 /* Stopped before the work was done: writes the rest of stdin unchanged, and waits less than a
  * second for the answers of open requests. */
 static void leave(struct job *job) {
-    enum { MOST_MS = 800 };
     job->status = status_worse(job->status, job->reading ? STATUS_NOT_YET : STATUS_DONE);
-    poller_give_up(job->poller, job->writable ? MOST_MS / 1000.0 : 0);
+    poller_give_up(job->poller, job->writable ? LAST_MS / 1000.0 : 0);
     struct stat facts;
     bool ends = fstat(STDIN_FILENO, &facts) == 0 && S_ISREG(facts.st_mode);
-    double end = clock_elapsed() + MOST_MS / 1000.0; /* the writer of a pipe may never stop */
+    double end = clock_elapsed() + LAST_MS / 1000.0; /* the writer of a pipe may never stop */
     while (job->writable && job->reading && can_read(STDIN_FILENO) && signals_caught() == 0 &&
            (ends || clock_elapsed() < end))
         read_documents(job, true);
@@ -174,6 +184,30 @@ static void run(struct job *job) {
                        none ? "document on stdin" : "call that is approved");
 }
 
+/* Waits with the documents of agent-spool until it has no more, or ends; then with none. */
+static void run_in_stage(struct job *job) {
+    struct error error;
+    const double most = options.max_wait > 0 ? options.max_wait : INFINITY;
+    bool watched = options.poll.spool == NULL || job->spool >= 0, more = stage_open(true, &error);
+    struct stage_document *stage;
+    http_end_calls_at(job->client.issuer.http, job->signals, INFINITY);
+    while (more && signals_caught() == 0 && (more = stage_receive(&error))) {
+        int descriptors[3] = {job->signals, stage_socket(), job->spool};
+        while ((stage = stage_come()) != NULL)
+            poller_add_stage(job->poller, stage, most);
+        double until = poller_leave_late(job->poller);
+        until = watched ? until : fmin(until, clock_elapsed() + 1);
+        poller_step(job->poller, descriptors, job->spool >= 0 ? 3 : 2, until);
+        if (!watched || (job->spool >= 0 && drain(job->spool)))
+            poller_look_for_notifications(job->poller);
+    }
+    if (!more && error.status != STATUS_DONE)
+        report_error(&job->status, NULL, &error);
+    poller_give_up(job->poller, more || error.status == STATUS_DONE ? LAST_MS / 1000.0 : 0);
+    while ((stage = stage_come()) != NULL)
+        give_back(job, stage, jv_copy(stage->document), STATUS_NOT_YET);
+}
+
 /* Watches the spool before rights are given up, because a new watch could be on any file. */
 static bool configure(void *context, struct error *error) {
     struct job *job = context;
@@ -197,11 +231,18 @@ static int wait_for_decisions(void *context) {
     struct job *job = context;
     options.poll.ledger = &job->ledger;
     options.poll.gate = options.quiet;
-    job->reader = document_reader_new(STDIN_FILENO);
+    /* With -q nothing is given back: agent-spool is told by the exit status. */
+    bool in_stage = stage_role() == STAGE_OWN && !options.quiet;
+    options.poll.give_back = in_stage ? give_back : NULL;
+    job->reader = in_stage ? NULL : document_reader_new(STDIN_FILENO);
     job->poller = poller_new(&job->client, &options.poll, put_out, job);
-    run(job);
+    if (in_stage)
+        run_in_stage(job);
+    else
+        run(job);
     poller_free(job->poller);
-    document_reader_free(job->reader);
+    if (!in_stage)
+        document_reader_free(job->reader);
     return job->status;
 }
 

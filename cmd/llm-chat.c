@@ -10,6 +10,7 @@
 #include "model/definition_files.h"
 #include "system/confine.h"
 #include "system/settings.h"
+#include "system/stage_socket.h"
 #include "json/json.h"
 
 #include <stdlib.h>
@@ -221,7 +222,9 @@ static int answer(void *context) {
         status = stream_run_one(chat, job, new_document(job));
     else
         status = stream_run(chat, job, &options.jobs);
-    if (status == STATUS_DONE && job->prompt != NULL && !job->began && options.jobs.count <= 1)
+    bool from_stdin = stage_role() != STAGE_OWN;
+    if (from_stdin && status == STATUS_DONE && job->prompt != NULL && !job->began &&
+        options.jobs.count <= 1)
         report_failure(&status, STATUS_INPUT, NULL,
                        "nothing was asked: stdin has no document; -n starts one with the prompt");
     return status;

@@ -8,6 +8,7 @@
 #include "document/argument_variables.h"
 #include "document/call.h"
 #include "document/reader.h"
+#include "document/stage.h"
 #include "document/stream.h"
 #include "mcp/client.h"
 #include "mcp/result.h"
@@ -192,6 +193,8 @@ static enum execution call_server(void *context, jv call, const struct attempt *
     enum mcp_outcome outcome = mcp_client_call(client, json_string(call, "name"), arguments,
                                                options.max_run_time, &answer, &error);
     jv_free(arguments);
+    if (client->has_ended || client->is_closed || client->is_unreadable)
+        stage_leave(); /* it is started again with the next stage */
     switch (outcome) {
     case MCP_DONE:
         *result = server_outcome(call, client->name, answer, status);
@@ -357,16 +360,18 @@ static bool name_tools(struct mcp_client *client, jv *tools, const char ***names
 }
 
 /* Makes the calls at the server. Without a server the documents are passed on, and no call is
- * begun. */
+ * begun; a stage takes none. */
 static int run_at_server(void *context) {
     struct job *job = context;
     int status = STATUS_DONE;
     struct error error;
     const char **names;
     jv tools;
-    if (!name_tools(&job->client, &tools, &names, &error))
+    bool good = name_tools(&job->client, &tools, &names, &error);
+    if (!good)
         report_error(&status, NULL, &error);
-    status = status_worse(status, run(job, names));
+    if (good || stage_role() != STAGE_OWN) /* agent-spool tries again later */
+        status = status_worse(status, run(job, names));
     free(names);
     jv_free(tools);
     return status;

@@ -1,6 +1,5 @@
 #include "agent/spool_list.h"
 
-#include "agent/agent_spool.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "document/call.h"
@@ -91,42 +90,46 @@ static bool print_table(const char *folder, const char *name, jv document, jv fa
     return good;
 }
 
-static int list_entry(const char *folder, const struct agent_spool_entry *entry, bool json) {
+/* What is listed. */
+struct listing {
+    const char *folder;
+    bool json;
+    int status;
+};
+
+static bool list_document(void *context, const char *name, double time, jv document,
+                          const struct error *problem) {
+    struct listing *listing = context;
     struct error error;
-    jv document;
-    if (!agent_spool_read(folder, entry->name, &document, &error)) {
-        if (error.status == STATUS_NO_FILE) /* it has just been moved */
-            return STATUS_DONE;
-        report(NULL, "%s", error.text);
-        return error.status;
+    if (problem != NULL) {
+        report_error(&listing->status, NULL, problem);
+        return true;
     }
-    jv facts = json_set_string(jv_object(), "name", entry->name);
-    facts = json_set_string(facts, "folder", folder);
-    facts = json_set(facts, strcmp(folder, "queue") == 0 ? "due_at" : "at", jv_number(entry->due));
+    const char *folder = listing->folder;
+    jv facts = json_set_string(json_set_string(jv_object(), "name", name), "folder", folder);
+    facts = json_set(facts, strcmp(folder, "queue") == 0 ? "due_at" : "at", jv_number(time));
     facts = json_set(facts, "calls", all_call_facts(document));
     if (json_has(document, "spool"))
         facts = json_set(facts, "spool", json_get(document, "spool"));
-    bool good = json ? document_write(facts, &error)
-                     : print_table(folder, entry->name, document, facts, &error);
+    bool good = listing->json ? document_write(facts, &error)
+                              : print_table(folder, name, document, facts, &error);
     if (!good)
-        report("stdout", "%s", error.text);
-    jv_free(document);
+        report_error(&listing->status, "stdout", &error);
     jv_free(facts);
-    return good ? STATUS_DONE : error.status;
+    return good;
 }
 
-int spool_list(bool json) {
-    static const char *const folders[] = {"queue", "failed", "done"};
-    int status = STATUS_DONE;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        struct error error = {STATUS_DONE, ""};
-        size_t count;
-        struct agent_spool_entry *entries = agent_spool_entries(folders[i], &count, &error);
-        if (error.status != STATUS_DONE)
-            report_error(&status, NULL, &error);
-        for (size_t j = 0; j < count && status != STATUS_IO; j++)
-            status = status_worse(status, list_entry(folders[i], &entries[j], json));
-        agent_spool_free_entries(entries, count);
+int spool_list(struct store *store, bool json) {
+    static const struct {
+        enum store_place place;
+        const char *name;
+    } places[] = {{STORE_QUEUE, "queue"}, {STORE_FAILED, "failed"}, {STORE_DONE, "done"}};
+    struct listing listing = {.json = json};
+    for (size_t i = 0; i < sizeof places / sizeof *places && listing.status != STATUS_IO; i++) {
+        struct error error;
+        listing.folder = places[i].name;
+        if (!store->kind->each(store, places[i].place, list_document, &listing, &error))
+            report_error(&listing.status, NULL, &error);
     }
-    return status;
+    return listing.status;
 }

@@ -135,16 +135,30 @@ static bool chain(jv *record, const char *path, const char *last, struct error *
     return good;
 }
 
-/* The lines that a record adds after `last`, which becomes the last of them. Takes the record.
- * False and an error. */
-static bool add_line(struct text *lines, char **last, const char *path, jv record,
-                     struct error *error) {
+/* Sets what a record has of its own. Takes it. */
+static jv stamp(jv record) {
     char time[40];
     struct tm now = clock_utc();
     strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &now);
     record = json_set(record, "format", jv_number(FORMAT));
     record = json_set_string(record, "command", program_name());
-    record = json_set_string(record, "time", time);
+    return json_set_string(record, "time", time);
+}
+
+jv audit_stamp(jv records) {
+    jv stamped = jv_array();
+    jv_array_foreach(records, i, record) {
+        stamped = jv_array_append(stamped, stamp(record));
+    }
+    jv_free(records);
+    return stamped;
+}
+
+/* The lines that a record adds after `last`, which becomes the last of them. Takes the record.
+ * False and an error. */
+static bool add_line(struct text *lines, char **last, const char *path, jv record,
+                     struct error *error) {
+    record = stamp(record);
     if (!chain(&record, path, *last, error)) {
         jv_free(record);
         return false;

@@ -18,8 +18,12 @@
  * line is not one of ours; then nothing was appended. */
 bool audit_append(const char *path, jv records, bool once, struct error *error);
 
-/* The same, unless a line has one of these ids (up to a NULL): then appends nothing and sets
- * *there. Atomic, so that the log is a witness of what must not happen twice. */
+/* The records, which are taken, with what audit_append sets but n, previous and digest: for a log
+ * that somebody else writes. */
+jv audit_stamp(jv records);
+
+/* The same as audit_append, unless a line has one of these ids (up to a NULL): then appends nothing
+ * and sets *there. Atomic, so that the log is a witness of what must not happen twice. */
 bool audit_append_unless(const char *path, jv record, const char *const *ids, bool *there,
                          struct error *error);
 

@@ -343,9 +343,12 @@ static jv executor_call(void *context, jv call, int *status) {
 jv executor_document(void *context, jv document, int *status) {
     const struct executor *executor = context;
     struct error error;
+    if (executor->ledger->in_stage)
+        token_keeper_forget(executor->tokens);
     if (ledger_begin(executor->ledger, &error)) {
         document = document_each_call(document, executor_call, context, status);
-        token_keeper_revoke(executor->tokens, document);
+        if (ledger_lives(executor->ledger))
+            token_keeper_revoke(executor->tokens, document);
         return document;
     }
     report_error(status, NULL, &error);

@@ -18,23 +18,17 @@
 
 enum { FORMAT = 1 };
 
-/* The first line of a spool's journal, of fixed size, so that it is overwritten in place. */
-#define GENERATION_BEGIN "{\"format\":1,\"step\":\"generation\",\"key\":\""
-#define GENERATION_END "\"}\n"
-enum { NAME_BYTES = 12, NAME_SIZE = 16 /* as base64url */ };
-enum { GENERATION_SIZE = sizeof GENERATION_BEGIN - 1 + NAME_SIZE + sizeof GENERATION_END - 1 };
-
 struct journal {
-    int fd;
+    int fd; /* -1 in a stage */
     char *path;
     jv entries; /* an object: maps each key to an array of entries, in the order of the file */
-    char generation[NAME_SIZE + 1]; /* "" if it is not a spool's */
     bool reserved;
+    struct stage_document *document; /* in a stage, else NULL */
 };
 
 static bool is_step(const char *step) {
-    static const char *const steps[] = {"generation", "ask",     "asked",   "decided",
-                                        "refreshed",  "execute", "executed"};
+    static const char *const steps[] = {"ask",       "asked",   "decided",
+                                        "refreshed", "execute", "executed"};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (strcmp(step, steps[i]) == 0)
             return true;
@@ -63,26 +57,29 @@ static void keep(struct journal *journal, const char *key, jv entry) {
     jv_free(keys);
 }
 
-/* Refuses lines of a later version rather than skipping them: they may record something that was
- * done. */
-static bool keep_line(struct journal *journal, const char *line, size_t size, struct error *error) {
-    jv entry;
-    struct error ignored;
-    bool parsed = json_parse(line, size, &entry, &ignored);
+/* Keeps an entry as it was read. Refuses those of a later version rather than skipping them: they
+ * may record something that was done. Takes the entry. */
+static bool keep_read(struct journal *journal, jv entry, struct error *error) {
     const char *step = json_string(entry, "step"), *key = json_string(entry, "key");
-    bool good = parsed && step != NULL && key != NULL;
-    bool known = good && is_step(step) && json_is_format(entry, FORMAT);
+    bool good = step != NULL && key != NULL;
+    bool old = good && strcmp(step, "generation") == 0; /* which earlier versions wrote in spools */
+    bool known = good && (old || is_step(step)) && json_is_format(entry, FORMAT);
     if (!good)
         fail(error, STATUS_INPUT, "%s: is no journal of a document", journal->path);
     else if (!known)
         fail(error, STATUS_INPUT, "%s: was written by a later version of this command",
              journal->path);
-    else if (strcmp(step, "generation") == 0)
-        snprintf(journal->generation, sizeof journal->generation, "%s", key);
-    else
+    else if (!old)
         keep(journal, key, jv_copy(entry));
     jv_free(entry);
     return known;
+}
+
+static bool keep_line(struct journal *journal, const char *line, size_t size, struct error *error) {
+    jv entry;
+    struct error ignored;
+    json_parse(line, size, &entry, &ignored);
+    return keep_read(journal, entry, error);
 }
 
 static bool read_entries(struct journal *journal, struct error *error) {
@@ -100,27 +97,39 @@ static bool read_entries(struct journal *journal, struct error *error) {
     return good;
 }
 
-/* Whether the document is still in the state for which this process was started. */
-static bool is_current(const struct journal *journal, const char *generation, struct error *error) {
-    struct stat facts;
-    bool current = generation == NULL ? *journal->generation == '\0'
-                                      : fstat(journal->fd, &facts) == 0 && facts.st_nlink > 0 &&
-                                            strcmp(journal->generation, generation) == 0;
-    return current || fail(error, STATUS_NOT_YET,
-                           "%s: the document has gone on without this process, which does nothing",
-                           journal->path);
-}
-
-struct journal *journal_open(const char *path, const char *generation, struct error *error) {
-    int fd = append_file_open(path, generation == NULL, error);
+struct journal *journal_open(const char *path, struct error *error) {
+    int fd = append_file_open(path, true, error);
     if (fd < 0)
         return NULL;
     struct journal *journal = must_alloc(sizeof *journal);
     *journal = (struct journal){.fd = fd, .path = must_copy(path), .entries = jv_object()};
-    if (read_entries(journal, error) && is_current(journal, generation, error))
+    if (read_entries(journal, error))
         return journal;
     journal_close(journal);
     return NULL;
+}
+
+struct journal *journal_of_stage(struct stage_document *document, struct error *error) {
+    struct journal *journal = must_alloc(sizeof *journal);
+    *journal = (struct journal){.fd = -1,
+                                .path = must_copy("the journal in the spool"),
+                                .entries = jv_object(),
+                                .document = document};
+    jv entries = document->entries;
+    document->entries = jv_invalid();
+    int count = jv_get_kind(entries) == JV_KIND_ARRAY ? jv_array_length(jv_copy(entries)) : 0;
+    bool good = true;
+    for (int i = 0; good && i < count; i++)
+        good = keep_read(journal, jv_array_get(jv_copy(entries), i), error);
+    jv_free(entries);
+    if (good)
+        return journal;
+    journal_close(journal);
+    return NULL;
+}
+
+struct stage_document *journal_stage(const struct journal *journal) {
+    return journal != NULL ? journal->document : NULL;
 }
 
 void journal_close(struct journal *journal) {
@@ -128,7 +137,8 @@ void journal_close(struct journal *journal) {
         return;
     if (journal->reserved)
         durable_release(journal->fd);
-    close(journal->fd);
+    if (journal->fd >= 0)
+        close(journal->fd);
     jv_free(journal->entries);
     free(journal->path);
     free(journal);
@@ -147,81 +157,45 @@ jv journal_newest(const struct journal *journal, const char *step, const char *o
     return found;
 }
 
+static bool add_to_file(struct journal *journal, jv entry, struct error *error) {
+    char *text = json_text(entry), *line = must_format("%s\n", text);
+    bool good = append_file_add(journal->fd, journal->path, line, strlen(line), error);
+    free(text);
+    free(line);
+    return good;
+}
+
+/* Has the engine write it down. A stage that takes many documents at a time notes decisions, on
+ * which no effect depends, and does not wait: the result does, for all that came before it. */
+static bool add_in_stage(const struct journal *journal, jv entry, struct error *error) {
+    struct stage_message message = stage_message_new(STAGE_ENTRY, journal->document->number);
+    bool good = true;
+    message.entry = jv_copy(entry);
+    if (stage_is_many())
+        stage_tell(journal->document, &message);
+    else
+        good = stage_ask(journal->document, &message, NULL, error);
+    stage_message_free(&message);
+    return good;
+}
+
 bool journal_add(struct journal *journal, const char *step, const char *key, jv entry,
                  struct error *error) {
     entry = json_set(entry, "format", jv_number(FORMAT));
     entry = json_set_string(json_set_string(entry, "step", step), "key", key);
     entry = json_set(entry, "time", jv_number(clock_now()));
-    char *text = json_text(entry), *line = must_format("%s\n", text);
-    bool good = append_file_add(journal->fd, journal->path, line, strlen(line), error);
+    bool good = journal->document != NULL ? add_in_stage(journal, entry, error)
+                                          : add_to_file(journal, entry, error);
     if (good)
         keep(journal, key, entry);
     else
         jv_free(entry);
-    free(text);
-    free(line);
     return good;
 }
 
 bool journal_reserve(struct journal *journal, size_t size, struct error *error) {
+    if (journal->document != NULL)
+        return true;
     journal->reserved = true;
     return durable_reserve(journal->fd, journal->path, size, error);
-}
-
-/* Adds the first line to a journal of an earlier version. */
-static bool put_before(int fd, const char *path, const char *aside, const char *line,
-                       struct error *error) {
-    unsigned long size;
-    char *text = lseek(fd, 0, SEEK_SET) == 0
-                     ? file_read_descriptor(fd, path, JSON_SIZE_LIMIT, &size, error)
-                     : NULL;
-    if (text == NULL)
-        return false;
-    char *whole = must_alloc(GENERATION_SIZE + size);
-    memcpy(whole, line, GENERATION_SIZE);
-    memcpy(whole + GENERATION_SIZE, text, size);
-    bool good = durable_write(aside, path, whole, GENERATION_SIZE + size, 0, error);
-    free(text);
-    free(whole);
-    return good;
-}
-
-/* Writes the line in its place. It need not be synced: no process survives a crash of the
- * machine. */
-static bool put_generation(int fd, const char *path, const char *aside, const char *line,
-                           struct error *error) {
-    char found[GENERATION_SIZE];
-    ssize_t size = pread(fd, found, sizeof found, 0);
-    if (size == 0 && !durable_sync_folder_of(path, error))
-        return false;
-    bool torn = size >= 0 && size < GENERATION_SIZE && memchr(found, '\n', (size_t)size) == NULL;
-    bool has_one = size == GENERATION_SIZE &&
-                   memcmp(found, GENERATION_BEGIN, sizeof GENERATION_BEGIN - 1) == 0;
-    if (size >= 0 && !torn && !has_one)
-        return put_before(fd, path, aside, line, error);
-    return (size >= 0 && lseek(fd, 0, SEEK_SET) == 0 &&
-            durable_write_all(fd, line, GENERATION_SIZE)) ||
-           fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
-}
-
-char *journal_fence(const char *path, const char *aside, struct error *error) {
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    char *generation = random_name(NAME_BYTES);
-    char *line = must_format("%s%s%s", GENERATION_BEGIN, generation, GENERATION_END);
-    bool good = false;
-    if (fd < 0)
-        fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
-    else if (!durable_is_ours(fd, path, error))
-        good = false;
-    else if (!durable_lock(fd, LOCK_EX | LOCK_NB))
-        fail(error, STATUS_NOT_YET, "%s: another process has it", path);
-    else
-        good = put_generation(fd, path, aside, line, error);
-    if (fd >= 0)
-        close(fd);
-    free(line);
-    if (good)
-        return generation;
-    free(generation);
-    return NULL;
 }

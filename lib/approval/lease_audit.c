@@ -20,22 +20,31 @@ static char *event_id(const char *lease, double uses_left) {
     return id;
 }
 
-bool lease_audit_use(const char *log, jv call, bool *stale, struct error *error) {
+jv lease_audit_facts(jv call) {
     jv authorization = json_get(call, "authorization"), lease = json_get(authorization, "lease");
     double left = 0;
     json_number(lease, "uses_left", &left);
     char *use = event_id(json_string(lease, "id"), left);
-    char *end = event_id(json_string(lease, "id"), END);
-    const char *ids[] = {use, end, NULL};
     jv facts = json_set_string(audit_facts(call, "leased"), "id", use);
-    bool good = audit_append_unless(log, facts, ids, stale, error);
+    jv_free(authorization);
+    jv_free(lease);
+    free(use);
+    return facts;
+}
+
+bool lease_audit_use(const char *log, jv call, bool *stale, struct error *error) {
+    jv authorization = json_get(call, "authorization"), lease = json_get(authorization, "lease");
+    jv facts = lease_audit_facts(call);
+    char *end = event_id(json_string(lease, "id"), END);
+    const char *ids[] = {json_string(facts, "id"), end, NULL};
+    bool good = audit_append_unless(log, jv_copy(facts), ids, stale, error);
     if (good && *stale)
         good = fail(error, STATUS_INPUT,
                     "the audit log has this use already, or its end: an older copy of its file was "
                     "put back");
     jv_free(authorization);
     jv_free(lease);
-    free(use);
+    jv_free(facts);
     free(end);
     return good;
 }

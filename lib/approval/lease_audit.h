@@ -9,6 +9,9 @@
 #include <jv.h>
 #include <stdbool.h>
 
+/* What lease_audit_use logs of the call. */
+jv lease_audit_facts(jv call);
+
 /* Logs the use of a lease, `leased`, that the call has been given. False and an error: 74 or 65 if
  * it could not be logged; and 65 with *stale if the log has this use already, or the lease's end.
  */

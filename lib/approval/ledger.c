@@ -1,6 +1,5 @@
 #include "approval/ledger.h"
 
-#include "approval/audit.h"
 #include "approval/audit_facts.h"
 #include "approval/lease.h"
 #include "approval/lease_audit.h"
@@ -16,37 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ledger_free(struct ledger *ledger) {
-    journal_close(ledger->journal);
-    journal_close(ledger->spending);
-    free(ledger->claim);
-    free(ledger->given);
-    shared_entries_free(&ledger->shared);
-    ledger->journal = ledger->spending = NULL;
-    ledger->claim = ledger->given = NULL;
-}
-
-bool ledger_begin(struct ledger *ledger, struct error *error) {
-    if (ledger->journal_path == NULL)
-        return true;
-    if (ledger->begun)
-        return fail(error, STATUS_INPUT,
-                    "the journal %s is for one document, and this is another; it is left as it is",
-                    ledger->journal_path);
-    ledger->begun = true;
-    if (ledger->journal == NULL)
-        ledger->journal = journal_open(ledger->journal_path, ledger->generation, error);
-    return ledger->journal != NULL;
-}
-
-void ledger_next_step(struct ledger *ledger) {
-    ledger->begun = false;
-}
-
-bool ledger_reserve(struct ledger *ledger, size_t size, struct error *error) {
-    return ledger->journal == NULL || journal_reserve(ledger->journal, size, error);
-}
-
 bool ledger_trusts(const struct ledger *ledger, jv call, struct error *error) {
     return call_unchanged(call, error) &&
            (ledger->seal_key == NULL || seal_holds(call, ledger->seal_key, error));
@@ -55,7 +23,7 @@ bool ledger_trusts(const struct ledger *ledger, jv call, struct error *error) {
 /* Appends to the audit log; reports a failure. Takes the facts. */
 static bool tell(const struct ledger *ledger, jv call, jv facts, bool again, int *status) {
     struct error error;
-    if (audit_append(ledger->audit, JV_ARRAY(facts), again, &error))
+    if (ledger_log(ledger, JV_ARRAY(facts), again, &error))
         return true;
     report_failure(status, error.status, call_label(call), "cannot write the audit log: %s",
                    error.text);
@@ -80,22 +48,21 @@ static jv tell_facts(const struct ledger *ledger, jv call, jv facts, bool again,
 
 /* Logs the newest facts of the call. Takes the call. */
 static jv tell_newest(const struct ledger *ledger, jv call, bool again, int *status) {
-    return ledger->audit == NULL
-               ? call
-               : tell_facts(ledger, call, audit_newest_facts(call), again, status);
+    return ledger_logs(ledger) ? tell_facts(ledger, call, audit_newest_facts(call), again, status)
+                               : call;
 }
 
 /* Logs the newest facts of each call, at once. Takes the calls. */
 static jv tell_newest_of_all(const struct ledger *ledger, jv calls, int *status) {
     struct error error;
-    if (ledger->audit == NULL)
+    if (!ledger_logs(ledger))
         return calls;
     jv facts = jv_array(), marked = jv_array();
     jv_array_foreach(calls, i, call) {
         facts = jv_array_append(facts, audit_newest_facts(call));
         jv_free(call);
     }
-    bool told = audit_append(ledger->audit, facts, false, &error);
+    bool told = ledger_log(ledger, facts, false, &error);
     jv_array_foreach(calls, k, told_of) {
         if (!told && k == 0)
             report_failure(status, error.status, call_label(told_of),
@@ -371,7 +338,7 @@ bool ledger_reuse(struct ledger *ledger, jv authorization, jv *call, int *status
     jv_free(*call);
     *call = given;
     note_given(ledger, *call, status);
-    if (ledger->audit != NULL && !tell(ledger, *call, audit_facts(*call, "reused"), true, status))
+    if (ledger_logs(ledger) && !tell(ledger, *call, audit_facts(*call, "reused"), true, status))
         *call = json_set(*call, "untold", jv_true());
     return true;
 }
@@ -382,7 +349,8 @@ static bool tell_use(const struct ledger *ledger, jv call, struct error *error) 
     struct error ignored;
     size_t unreadable;
     if (ledger->audit == NULL || lease_audit_use(ledger->audit, call, &stale, error))
-        return true;
+        return !ledger_logs_in_stage(ledger) ||
+               ledger_log(ledger, JV_ARRAY(lease_audit_facts(call)), true, error);
     if (stale) {
         jv ended = jv_array(), authorization = json_get(call, "authorization");
         jv lease = json_get(authorization, "lease");
@@ -497,7 +465,7 @@ jv ledger_attempted(struct ledger *ledger, jv call) {
 jv ledger_executed(struct ledger *ledger, jv call, const char *key, jv result, bool again,
                    int *status) {
     if (!jv_is_valid(result)) {
-        if (ledger->audit != NULL)
+        if (ledger_logs(ledger))
             tell(ledger, call,
                  json_set(audit_facts(call, "unanswered"), "id", audit_event_id("", NULL, call)),
                  false, status);
@@ -511,7 +479,7 @@ jv ledger_executed(struct ledger *ledger, jv call, const char *key, jv result, b
     jv actor = audit_actor(call);
     call = json_delete(json_set(call, "result", result), "token");
     call = sealed ? seal_call(call, ledger->seal_key) : call;
-    if (ledger->audit == NULL) {
+    if (!ledger_logs(ledger)) {
         jv_free(actor);
         return call;
     }
@@ -525,12 +493,7 @@ jv ledger_executed(struct ledger *ledger, jv call, const char *key, jv result, b
 }
 
 void ledger_refused(struct ledger *ledger, jv call, const char *why, int *status) {
-    if (ledger->audit != NULL)
+    if (ledger_logs(ledger))
         tell(ledger, call, json_set_string(audit_facts(call, "refused"), "error", why), true,
              status);
-}
-
-bool ledger_started(struct ledger *ledger, jv call, struct error *error) {
-    return ledger->audit == NULL ||
-           audit_append(ledger->audit, JV_ARRAY(audit_facts(call, "started")), false, error);
 }

@@ -42,22 +42,23 @@ struct ledger_settings {
 /* clang-format on */
 
 struct ledger {
-    const char *journal_path, *audit, *seal_key; /* if the journal is a spool's */
-    const char *generation;                      /* open from the first document on */
-    struct journal *journal;                     /* open from the first document on */
-    struct shared_entries shared;                /* of the journal */
-    struct approval_store store;                 /* folder is NULL for none */
-    const char *spent_folder;                    /* NULL for none */
-    char *given;                                 /* the newest use of what is in the store */
-    struct journal *spending;                    /* of the approval being used */
-    bool spent_perhaps;                          /* by an earlier try of this execution */
-    char *claim;                                 /* names the execution that uses it */
+    const char *journal_path, *audit, *seal_key;
+    bool in_stage;                /* agent-spool keeps the journal (stage.h) */
+    struct journal *journal;      /* open from the first document on; in a stage each document's */
+    struct shared_entries shared; /* of the journal */
+    struct approval_store store;  /* folder is NULL for none */
+    const char *spent_folder;     /* NULL for none */
+    char *given;                  /* the newest use of what is in the store */
+    struct journal *spending;     /* of the approval being used */
+    bool spends_in_stage;         /* the same, where agent-spool records it */
+    bool spent_perhaps;           /* by an earlier try of this execution */
+    char *claim;                  /* names the execution that uses it */
     bool begun;
 };
 
-/* Reads the settings from flags, environment (CIBA_JOURNAL, CIBA_JOURNAL_GENERATION, CIBA_AUDIT,
- * CIBA_SEAL_KEY, CIBA_SPENT) and the -e file, already loaded. False and an error with status 66 or
- * 78. */
+/* Reads the settings from flags, environment (CIBA_JOURNAL, CIBA_AUDIT, CIBA_SEAL_KEY,
+ * CIBA_SPENT) and the -e file, already loaded. In a stage the journal is agent-spool's, and so are
+ * spent approvals without a flag. False and an error with status 64, 66 or 78. */
 bool ledger_configure(struct ledger *ledger, const struct ledger_settings *settings,
                       struct error *error);
 
@@ -77,13 +78,28 @@ void ledger_needs(const struct ledger *ledger, struct confinement *needs);
 
 /* Call it before the work on a document. Opens the journal, not sooner: in a pipeline the command
  * before holds it until it ends. False and an error: 65 for a second document, because a journal
- * belongs to one; else as for journal_open. */
+ * belongs to one; else as for journal_open. A stage's documents have their own journals: begins the
+ * one on which it works (stage_current), and forgets all of the one before. */
 bool ledger_begin(struct ledger *ledger, struct error *error);
 
 /* The next ledger_begin is about the same document: for a process that does several steps. */
 void ledger_next_step(struct ledger *ledger);
 
-/* Reserves that many bytes in the journal, if there is one. False and an error with status 74. */
+/* In a stage that has many documents: takes the journal of the document out, to be kept with it
+ * and closed by journal_close, and puts it in again. Elsewhere NULL, and nothing is done. */
+struct journal *ledger_set_aside(struct ledger *ledger);
+void ledger_resume(struct ledger *ledger, struct journal *journal);
+
+/* False in a stage whose agent-spool has ended: then nothing more that has an effect is done. */
+bool ledger_lives(const struct ledger *ledger);
+
+/* Whether there is an audit log, and appending to it, as audit_append. */
+bool ledger_logs(const struct ledger *ledger);
+bool ledger_logs_in_stage(const struct ledger *ledger); /* to agent-spool */
+bool ledger_log(const struct ledger *ledger, jv records, bool once, struct error *error);
+
+/* Reserves that many bytes in the journal, if there is one; in a stage checks ledger_lives. False
+ * and an error with status 74. */
 bool ledger_reserve(struct ledger *ledger, size_t size, struct error *error);
 
 /* Whether a call is still what the user was asked about: checks call_digest, and the seal if there

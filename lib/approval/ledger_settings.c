@@ -5,10 +5,9 @@
 #include "base/clock.h"
 #include "system/durable_file.h"
 #include "system/settings.h"
+#include "system/stage_socket.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static bool key_is_long(const char *key, const char *whose, struct error *error) {
     return key == NULL || strlen(key) >= SEAL_KEY_LEAST ||
@@ -17,40 +16,19 @@ static bool key_is_long(const char *key, const char *whose, struct error *error)
                 SEAL_KEY_LEAST);
 }
 
-/* Whether two paths lead to the same file, which need not exist, in the same folder. */
-static bool same_place(const char *one, const char *other) {
-    const char *paths[] = {one, other}, *names[2];
-    struct stat folders[2];
-    for (size_t i = 0; i < 2; i++) {
-        const char *slash = strrchr(paths[i], '/');
-        char *folder = slash == NULL ? must_copy(".")
-                                     : must_format("%.*s/", (int)(slash - paths[i]), paths[i]);
-        names[i] = slash == NULL ? paths[i] : slash + 1;
-        bool there = stat(folder, &folders[i]) == 0;
-        free(folder);
-        if (!there)
-            return false;
-    }
-    return strcmp(names[0], names[1]) == 0 && folders[0].st_ino == folders[1].st_ino &&
-           folders[0].st_dev == folders[1].st_dev;
-}
-
-/* The generation from the spool that started this command with that journal, or NULL. */
-static const char *generation_of(const char *journal_path) {
-    const char *setting = settings_get(NULL, "CIBA_JOURNAL_GENERATION", NULL);
-    const char *colon = setting != NULL ? strchr(setting, ':') : NULL;
-    if (colon == NULL || !same_place(colon + 1, journal_path))
-        return NULL;
-    return settings_keep(must_format("%.*s", (int)(colon - setting), setting));
-}
-
 bool ledger_configure(struct ledger *ledger, const struct ledger_settings *settings,
                       struct error *error) {
     *ledger = (struct ledger){.journal_path = settings_get(settings->journal, "CIBA_JOURNAL", NULL),
                               .audit = settings_get(settings->audit, "CIBA_AUDIT", NULL),
                               .spent_folder = settings_get(settings->spent, "CIBA_SPENT", NULL)};
-    if (ledger->journal_path != NULL)
-        ledger->generation = generation_of(ledger->journal_path);
+    ledger->in_stage = stage_role() != STAGE_ABSENT;
+    if (ledger->in_stage && settings->journal != NULL)
+        return fail(error, STATUS_USAGE,
+                    "--journal-file: here agent-spool keeps the journal of each document");
+    if (ledger->in_stage) {
+        ledger->journal_path = NULL;
+        ledger->spent_folder = settings->spent;
+    }
     return settings_secret(&ledger->seal_key, error, settings->seal_key_file, "CIBA_SEAL_KEY",
                            NULL) &&
            key_is_long(ledger->seal_key, "seal", error);

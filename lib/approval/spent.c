@@ -18,14 +18,13 @@ enum {
 };
 
 /* A token that can be refreshed never expires for good, and its new one has another time. */
-static char *path_of(const char *folder, jv call, const char *key) {
+static char *name_of(jv call, const char *key) {
     double expires_at = 0;
     jv token = json_get(call, "token");
     bool expires = json_number(token, "expires_at", &expires_at) && expires_at < 1e11 &&
                    !json_has(token, "refresh_token");
     jv_free(token);
-    return expires ? must_format("%s/%.0f-%s", folder, expires_at, key)
-                   : must_format("%s/never-%s", folder, key);
+    return expires ? must_format("%.0f-%s", expires_at, key) : must_format("never-%s", key);
 }
 
 static char *folder_for(const char *spool) {
@@ -89,13 +88,63 @@ char *spent_for_spool(const char *spool, struct error *error) {
     return NULL;
 }
 
+/* What the engine is asked of the approval. The caller frees it. */
+static struct stage_message spending_message(const struct ledger *ledger, enum stage_kind kind,
+                                             jv call, const char *key) {
+    struct stage_message message = stage_message_new(kind, journal_stage(ledger->journal)->number);
+    message.name = name_of(call, key);
+    message.key = must_copy(key);
+    message.claim = must_copy(ledger->claim);
+    return message;
+}
+
+static enum spending begin_in_stage(struct ledger *ledger, jv call, const char *key, bool *again,
+                                    struct error *error) {
+    struct stage_message message = spending_message(ledger, STAGE_SPEND, call, key), answer;
+    bool good = stage_ask(journal_stage(ledger->journal), &message, &answer, error);
+    stage_message_free(&message);
+    if (!good)
+        return SPENT_ERROR;
+    enum stage_answer spent = answer.answer;
+    *again = *again || answer.again;
+    ledger->spends_in_stage = spent == STAGE_ANSWER_NOW;
+    stage_message_free(&answer);
+    switch (spent) {
+    case STAGE_ANSWER_NOW:
+        return SPENT_NOW;
+    case STAGE_ANSWER_BEFORE:
+        return SPENT_BEFORE;
+    case STAGE_ANSWER_UNKNOWN:
+        return SPENT_UNKNOWN;
+    case STAGE_ANSWER_NONE:
+        break;
+    }
+    fail(error, STATUS_IO, "agent-spool did not say whether the approval may be used");
+    return SPENT_ERROR;
+}
+
+static void end_in_stage(struct ledger *ledger, jv call, const char *key, enum spent_use use,
+                         int *status) {
+    struct stage_message message = spending_message(ledger, STAGE_SPENT, call, key);
+    struct error error;
+    message.use = use == USED       ? STAGE_USE_USED
+                  : use == NOT_USED ? STAGE_USE_NOT_USED
+                                    : STAGE_USE_UNKNOWN;
+    ledger->spends_in_stage = false;
+    if (!stage_ask(journal_stage(ledger->journal), &message, NULL, &error))
+        report_failure(status, error.status, call_label(call),
+                       "cannot write down that the approval is used: %s", error.text);
+    stage_message_free(&message);
+}
+
 enum spending spent_begin(struct ledger *ledger, jv call, const char *key, bool *again,
                           struct error *error) {
     if (ledger->spent_folder == NULL)
-        return SPENT_NOW;
-    char *path = path_of(ledger->spent_folder, call, key);
+        return ledger->in_stage ? begin_in_stage(ledger, call, key, again, error) : SPENT_NOW;
+    char *name = name_of(call, key), *path = must_format("%s/%s", ledger->spent_folder, name);
     ledger->spending =
-        durable_folder(ledger->spent_folder, error) ? journal_open(path, NULL, error) : NULL;
+        durable_folder(ledger->spent_folder, error) ? journal_open(path, error) : NULL;
+    free(name);
     free(path);
     if (ledger->spending == NULL)
         return SPENT_ERROR;
@@ -124,6 +173,8 @@ enum spending spent_begin(struct ledger *ledger, jv call, const char *key, bool 
 
 void spent_end(struct ledger *ledger, jv call, const char *key, enum spent_use use, int *status) {
     struct error error;
+    if (ledger->spends_in_stage)
+        end_in_stage(ledger, call, key, use, status);
     if (ledger->spending == NULL)
         return;
     if (use == NOT_USED && ledger->spent_perhaps)

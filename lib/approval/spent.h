@@ -1,6 +1,7 @@
-/* The folder of spent approvals: a small file for each, so that an approval is used only once, in
- * whichever document or spool. The file's name begins with the expiry time of the call's token, or
- * "never", also if it can be refreshed; the file is a journal of executions (journal.h). */
+/* The folder of spent approvals, or in a stage what agent-spool records of them: a small file for
+ * each, so that an approval is used only once, in whichever document or spool. The file's name
+ * begins with the expiry time of the call's token, or "never", also if it can be refreshed; the
+ * file is a journal of executions (journal.h). */
 #ifndef CIBA_APPROVAL_SPENT_H
 #define CIBA_APPROVAL_SPENT_H
 

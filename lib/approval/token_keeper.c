@@ -1,6 +1,5 @@
 #include "approval/token_keeper.h"
 
-#include "approval/audit.h"
 #include "approval/audit_facts.h"
 #include "approval/seal.h"
 #include "base/clock.h"
@@ -46,6 +45,15 @@ void token_keeper_free(struct token_keeper *keeper) {
         client_free(&keeper->client);
     jv_free(keeper->renewed);
     jv_free(keeper->done);
+}
+
+void token_keeper_forget(struct token_keeper *keeper) {
+    if (keeper == NULL)
+        return;
+    jv_free(keeper->renewed);
+    jv_free(keeper->done);
+    keeper->renewed = jv_object();
+    keeper->done = jv_array();
 }
 
 /* The name under which a token's replacement is noted; the caller frees. NULL if it cannot be
@@ -142,8 +150,8 @@ bool token_keeper_may_renew(const struct token_keeper *keeper, jv call) {
 /* Logs that the token of the call was refreshed. */
 static void tell(const struct ledger *ledger, jv call) {
     struct error error;
-    if (ledger->audit != NULL &&
-        !audit_append(ledger->audit, JV_ARRAY(audit_facts(call, "refreshed")), false, &error))
+    if (ledger_logs(ledger) &&
+        !ledger_log(ledger, JV_ARRAY(audit_facts(call, "refreshed")), false, &error))
         report(call_label(call), "cannot write the audit log: %s", error.text);
 }
 

@@ -47,6 +47,10 @@ bool token_keeper_configure(struct token_keeper *keeper, const struct token_sett
 void token_keeper_needs(const struct token_keeper *keeper, struct confinement *needs);
 void token_keeper_free(struct token_keeper *keeper);
 
+/* Forgets the tokens of the documents so far: a stage works on each as if it were alone. The keeper
+ * may be NULL. */
+void token_keeper_forget(struct token_keeper *keeper);
+
 /* The call with the token that replaced its own, in this process or, by the journal, in an earlier
  * one. Takes the call. The keeper may be NULL. */
 jv token_keeper_recall(const struct token_keeper *keeper, const struct ledger *ledger, jv call);

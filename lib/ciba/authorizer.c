@@ -41,7 +41,7 @@ static bool configure_records(struct authorizer *authorizer, struct error *error
     if (!ledger_configure(ledger, &settings->ledger, error))
         return false;
     if (settings->no_document)
-        ledger->journal_path = ledger->spent_folder = NULL;
+        ledger->journal_path = ledger->spent_folder = NULL, ledger->in_stage = false;
     bool leases = settings->lease.seconds > 0;
     bool stores = settings->reuse != NULL || leases || !settings->no_document;
     if (stores && !ledger_configure_store(ledger, &settings->ledger,

@@ -19,9 +19,14 @@ static void put_out(struct pending_documents *pending, struct waiting_document *
         pending->documents = waiting->next;
     if (waiting->next != NULL)
         waiting->next->previous = waiting->previous;
+    else
+        pending->earliest = waiting->previous;
     pending->count--;
     int status = proof_document_status(&pending->proof, document, waiting->status);
-    pending->output(pending->context, document, status);
+    if (waiting->stage != NULL)
+        pending->give_back(pending->context, waiting->stage, document, status);
+    else
+        pending->output(pending->context, document, status);
     pending->size -= (double)waiting->size;
     waiting_document_free(waiting);
 }
@@ -59,10 +64,31 @@ static void forget_notification(const struct pending_documents *pending, jv call
     jv_free(authorization);
 }
 
+/* Records the decisions on the calls of a request, which are taken: in a stage each in the journal
+ * of its own document. Returns the calls. */
+static jv record(struct pending_documents *pending, const struct pending_request *request, jv calls,
+                 int *status) {
+    struct ledger *ledger = pending->proof.ledger;
+    jv recorded = jv_array();
+    for (size_t i = 0, next; i < request->count; i = next) {
+        struct waiting_document *owner = request->calls[i].owner;
+        jv own = jv_array();
+        for (next = i;
+             next < request->count && (owner->stage == NULL || request->calls[next].owner == owner);
+             next++)
+            own = jv_array_append(own, jv_array_get(jv_copy(calls), (int)next));
+        ledger_resume(ledger, owner->journal);
+        recorded = jv_array_concat(recorded, ledger_decided(ledger, own, status));
+        owner->journal = ledger_set_aside(ledger);
+    }
+    jv_free(calls);
+    return recorded;
+}
+
 /* Ends the wait for a request with its calls decided. Takes the calls. */
 static void decide(struct pending_documents *pending, struct pending_request *request, jv calls) {
     int status = STATUS_DONE;
-    calls = ledger_decided(pending->proof.ledger, calls, &status);
+    calls = record(pending, request, calls, &status);
     pending_request_worsen(request, status);
     jv first = jv_array_get(jv_copy(calls), 0);
     forget_notification(pending, first); /* once its content is recorded */
@@ -172,30 +198,66 @@ static jv add_calls(struct pending_documents *pending, struct waiting_document *
     return document;
 }
 
-void pending_documents_add(struct pending_documents *pending, jv document,
-                           const struct document_reader *reader) {
-    struct error error;
-    jv read = jv_copy(document);
-    call_label_among(jv_array_length(json_array(document, "calls")));
+static struct waiting_document *new_waiting(struct pending_documents *pending) {
     struct waiting_document *waiting = waiting_document_new();
     waiting->next = pending->documents;
     if (pending->documents != NULL)
         pending->documents->previous = waiting;
+    else
+        pending->earliest = waiting;
     pending->documents = waiting;
     pending->count++;
+    return waiting;
+}
+
+/* Adds its calls. Takes the document, and returns it. */
+static jv begin(struct pending_documents *pending, struct waiting_document *waiting, jv document) {
+    struct error error;
+    call_label_among(jv_array_length(json_array(document, "calls")));
     if (document_is_known(document, &error) && ledger_begin(pending->proof.ledger, &error)) {
         document = add_calls(pending, waiting, document);
     } else {
         report(NULL, "%s", error.text);
         waiting->status = error.status;
     }
-    bool same = jv_identical(read, jv_copy(document)) && reader != NULL;
+    waiting->journal = ledger_set_aside(pending->proof.ledger);
+    return document;
+}
+
+/* Waits for its calls, or puts it out. Takes document and text. */
+static void keep(struct pending_documents *pending, struct waiting_document *waiting, jv document,
+                 char *text) {
     if (waiting->pending == 0) {
+        free(text);
         put_out(pending, waiting, document);
         return;
     }
-    waiting_document_keep(waiting, document, same ? document_as_read(reader) : NULL);
+    waiting_document_keep(waiting, document, text);
     pending->size += (double)waiting->size;
+}
+
+void pending_documents_add(struct pending_documents *pending, jv document,
+                           const struct document_reader *reader) {
+    jv read = jv_copy(document);
+    struct waiting_document *waiting = new_waiting(pending);
+    document = begin(pending, waiting, document);
+    bool same = jv_identical(read, jv_copy(document)) && reader != NULL && waiting->pending > 0;
+    keep(pending, waiting, document, same ? document_as_read(reader) : NULL);
+}
+
+void pending_documents_add_stage(struct pending_documents *pending, struct stage_document *stage,
+                                 double deadline) {
+    struct waiting_document *waiting = new_waiting(pending);
+    waiting->stage = stage;
+    waiting->deadline = deadline;
+    stage_work_on(stage);
+    jv document = begin(pending, waiting, jv_copy(stage->document));
+    stage_work_on(NULL);
+    if (waiting->pending > 0) { /* kept as text, it takes less memory */
+        jv_free(stage->document);
+        stage->document = jv_invalid();
+    }
+    keep(pending, waiting, document, NULL);
 }
 
 jv pending_hear(struct pending_documents *pending, jv call, const struct word *word,

@@ -18,13 +18,18 @@
  * its calls' call_exit_status. */
 typedef void (*pending_output)(void *context, jv document, int status);
 
+/* The same for a document of a stage, which it takes too. */
+typedef void (*pending_give_back)(void *context, struct stage_document *stage, jv document,
+                                  int status);
+
 struct pending_documents {
     struct proof proof; /* of what is in the documents */
     const char *spool;  /* of notifications, or NULL */
     bool once;          /* each request is polled once */
     pending_output output;
+    pending_give_back give_back; /* NULL where there is no stage */
     void *context;
-    struct waiting_document *documents;
+    struct waiting_document *documents, *earliest; /* the newest first; the last of them */
     size_t count;
     struct heap heap; /* of requests, without those whose polls are under way */
     struct shared_requests shared;
@@ -36,6 +41,11 @@ struct pending_documents {
 /* As poller_add. */
 void pending_documents_add(struct pending_documents *pending, jv document,
                            const struct document_reader *reader);
+
+/* The same for a document of a stage (stage.h), which is taken, with when it is given back whatever
+ * comes, as clock_elapsed. */
+void pending_documents_add_stage(struct pending_documents *pending, struct stage_document *stage,
+                                 double deadline);
 
 /* Whether a notification for the request has arrived. */
 bool pending_has_notification(const struct pending_documents *pending,

@@ -40,6 +40,8 @@ struct poller *poller_new(struct client *client, const struct poller_settings *s
         .spool = settings->spool,
         .once = settings->once,
         .output = output,
+        .give_back = settings->give_back,
+        .shared = {.brief = settings->give_back != NULL},
         .context = context};
     poller->parallel = settings->parallel > 0 ? settings->parallel : 1;
     return poller;
@@ -73,6 +75,10 @@ void poller_add(struct poller *poller, jv document, const struct document_reader
     pending_documents_add(&poller->pending, document, reader);
 }
 
+void poller_add_stage(struct poller *poller, struct stage_document *stage, double most) {
+    pending_documents_add_stage(&poller->pending, stage, clock_elapsed() + most);
+}
+
 /* Verbose output: whom it waits for. */
 static void tell_once(struct pending_request *request) {
     if (request->told || !is_verbose())
@@ -102,6 +108,14 @@ static void expire(struct poller *poller, struct pending_request *request,
                    pending_hear(&poller->pending, call, &word, &next, &none), &word);
 }
 
+/* Whether a document that waits for it waits no longer. */
+static bool is_late(const struct pending_request *request) {
+    bool late = false;
+    for (size_t i = 0; i < request->count; i++)
+        late = late || request->calls[i].owner->late;
+    return late;
+}
+
 /* Schedules the next poll, or ends the wait if its time is over. */
 static void wait_again(struct poller *poller, struct pending_request *request, double seconds,
                        const struct error *trouble) {
@@ -112,7 +126,7 @@ static void wait_again(struct poller *poller, struct pending_request *request, d
     }
     request->when.due = now + seconds;
     request->polled = true;
-    if (poller->leaving || (poller->settings.once && seconds > 0))
+    if (poller->leaving || is_late(request) || (poller->settings.once && seconds > 0))
         pending_leave(&poller->pending, request);
     else
         wait_for(poller, request);
@@ -211,6 +225,30 @@ void poller_look_for_notifications(struct poller *poller) {
         wait_for(poller, requests[i]);
     }
     free(requests);
+}
+
+double poller_leave_late(struct poller *poller) {
+    double now = clock_elapsed(), next = INFINITY;
+    bool any = false;
+    struct waiting_document *waiting = poller->pending.earliest;
+    for (; waiting != NULL && next == INFINITY && waiting->deadline < INFINITY;
+         waiting = waiting->previous) {
+        if (waiting->deadline > now) {
+            next = waiting->deadline;
+        } else if (!waiting->late) {
+            waiting->late = any = true;
+        }
+    }
+    size_t count = 0;
+    struct pending_request **requests = any ? take_all(poller, &count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (is_late(requests[i]))
+            pending_leave(&poller->pending, requests[i]);
+        else
+            wait_for(poller, requests[i]);
+    }
+    free(requests);
+    return next;
 }
 
 /* Ends every wait without a request under way with the error; or delays it, if a retry may help and

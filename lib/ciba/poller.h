@@ -21,7 +21,8 @@ struct poller_settings {
                           (notification_spool.h), or NULL */
     bool push;         /* notifications bring the tokens: such calls are never polled */
     bool gate; /* the exit status will be acted on: check as strictly as before executing a call */
-    struct ledger *ledger; /* where decisions are recorded */
+    struct ledger *ledger;       /* where decisions are recorded */
+    pending_give_back give_back; /* for documents of a stage; NULL where there is none */
 };
 
 /* Each document that has no call left to wait for, or on poller_give_up, goes to `output`. */
@@ -36,6 +37,14 @@ void poller_free(struct poller *poller);
  * call that an executor would refuse (approval_holds), whose ID token has expired or does not name
  * the request, or that nobody was asked about. */
 void poller_add(struct poller *poller, jv document, const struct document_reader *reader);
+
+/* The same for a document of a stage (stage.h), which is taken and goes to `give_back`, at the
+ * latest after `most` seconds (INFINITY for never). */
+void poller_add_stage(struct poller *poller, struct stage_document *stage, double most);
+
+/* Gives back the documents whose time has come, once no poll of them is under way. Returns when the
+ * next one's comes, as clock_elapsed; INFINITY for never. */
+double poller_leave_late(struct poller *poller);
 
 /* Sends the polls that are due, then waits for the first of: an answer, input on one of the
  * descriptors, the time `until` (as clock_elapsed). */

@@ -63,6 +63,7 @@ void shared_request_forget(struct shared_requests *shared, struct shared_request
 void shared_request_decided(struct shared_requests *shared, struct shared_request *one, jv call) {
     one->request = NULL;
     one->outcome = jv_copy(call);
+    one->missing = shared->brief ? 0 : one->missing;
     shared_request_forget(shared, one);
 }
 
@@ -70,6 +71,7 @@ void shared_request_left(struct shared_requests *shared, struct shared_request *
                          struct pending_request *request) {
     one->request = request;
     one->left = true;
+    one->missing = shared->brief ? 0 : one->missing;
     shared_request_forget(shared, one);
 }
 

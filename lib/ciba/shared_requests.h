@@ -21,6 +21,7 @@ struct shared_request {
 /* Zeroed: none. */
 struct shared_requests {
     void *tree; /* of tsearch(3) */
+    bool brief; /* what came of a request is not kept for calls that come later */
 };
 
 /* The one that the pending call, whose place is proven (together_holds), belongs to; counts it as

@@ -4,16 +4,19 @@
 #include "document/call.h"
 #include "json/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct waiting_document *waiting_document_new(void) {
     struct waiting_document *waiting = must_alloc(sizeof *waiting);
     waiting->tree = jv_invalid();
+    waiting->deadline = INFINITY;
     return waiting;
 }
 
 void waiting_document_free(struct waiting_document *waiting) {
+    journal_close(waiting->journal);
     free(waiting->text);
     jv_free(waiting->tree);
     free(waiting);

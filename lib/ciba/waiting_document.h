@@ -3,7 +3,10 @@
 #ifndef CIBA_CIBA_WAITING_DOCUMENT_H
 #define CIBA_CIBA_WAITING_DOCUMENT_H
 
+#include "approval/journal.h"
+
 #include <jv.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct waiting_document {
@@ -14,6 +17,11 @@ struct waiting_document {
     int calls;
     int pending; /* calls of it that are waited for */
     int status;  /* what went wrong beside its calls' own status */
+    /* In a stage of agent-spool, else NULL. */
+    struct stage_document *stage;
+    struct journal *journal;
+    double deadline; /* when it is given back, as clock_elapsed; INFINITY for never */
+    bool late;       /* that time has come */
 };
 
 struct waiting_document *waiting_document_new(void);

@@ -89,7 +89,8 @@ static bool wrap(const struct stage_message *message, struct text *body, struct 
     uint16_t flags = 0;
     if (message->kind == STAGE_RESULT)
         flags = (uint16_t)((message->status & EXIT_STATUS_LIMIT) |
-                           (message->unchanged ? STAGE_UNCHANGED : 0));
+                           (message->unchanged ? STAGE_UNCHANGED : 0) |
+                           (message->last ? STAGE_LAST : 0));
     *frame = (struct frame){.kind = (uint16_t)message->kind,
                             .flags = flags,
                             .number = message->number,
@@ -243,6 +244,7 @@ static bool read_result(struct lines *lines, unsigned flags, struct stage_messag
                         struct error *error) {
     message->status = (int)(flags & EXIT_STATUS_LIMIT);
     message->unchanged = (flags & STAGE_UNCHANGED) != 0;
+    message->last = (flags & STAGE_LAST) != 0;
     if (lines->at == lines->end)
         return true;
     if (message->unchanged)
@@ -291,7 +293,8 @@ static bool head_is_good(const struct frame *frame, enum stage_side from, struct
     bool of_stage = frame->kind >= STAGE_HELLO && frame->kind <= STAGE_RESULT;
     bool of_engine = frame->kind >= STAGE_DOCUMENT && frame->kind <= STAGE_REFUSED;
     bool numbered = frame->kind != STAGE_HELLO && frame->kind != STAGE_KNOCK;
-    unsigned most = frame->kind == STAGE_RESULT ? EXIT_STATUS_LIMIT | STAGE_UNCHANGED : 0;
+    unsigned most =
+        frame->kind == STAGE_RESULT ? EXIT_STATUS_LIMIT | STAGE_UNCHANGED | STAGE_LAST : 0;
     if (!(from == STAGE_SIDE_STAGE ? of_stage : of_engine))
         return breaks(error, "a message of an unknown kind, or of the other side's");
     if ((frame->number != 0) != numbered)

@@ -13,7 +13,8 @@
  *                                  <-   WRITTEN n     it is durable; or
  *                                  <-   REFUSED n     it is not, and must not be done
  *   RESULT n                       ->                 the document is the engine's again
- *                                  <-   end of stream: there are no more documents
+ *                                  <-   end of stream: there are no more documents; results of
+ *                                                     those under way are still taken
  *
  * A command with another id is an inner command of a program that is not ours (sh -c 'a | b'). It
  * sends KNOCK on that socket, with one end of a new pair of sockets, and waits on the other end:
@@ -39,7 +40,8 @@
  *   SPENT     the same with `use`: used, not_used or unknown (spent.h)
  *   AUDIT     an object (`once`: leave out what the log has already), then each record
  *   RESULT    the document, or nothing if none is to be written; the flags are the exit status
- *             (0 to 255), plus STAGE_UNCHANGED, without a body, for the document as it was sent
+ *             (0 to 255), plus STAGE_UNCHANGED, without a body, for the document as it was sent,
+ *             plus STAGE_LAST if the stage ends after it, and takes no other document
  *
  * Rules. The number n names the document in one engine; it is never 0, which HELLO and KNOCK have.
  * Each ENTRY, SPEND, SPENT and AUDIT is answered by exactly one WRITTEN or REFUSED; the stage waits
@@ -64,7 +66,12 @@
 
 #define STAGE_VARIABLE "CIBA_STAGE"
 
-enum { STAGE_FRAME_LIMIT = 2 * JSON_SIZE_LIMIT, STAGE_UNCHANGED = 256, STAGE_NAME_LIMIT = 200 };
+enum {
+    STAGE_FRAME_LIMIT = 2 * JSON_SIZE_LIMIT,
+    STAGE_UNCHANGED = 256,
+    STAGE_LAST = 512,
+    STAGE_NAME_LIMIT = 200
+};
 
 enum stage_kind {
     STAGE_HELLO = 1, /* from the stage */
@@ -98,6 +105,7 @@ struct stage_message {
     bool audit;               /* DOCUMENT, JOURNAL */
     bool once;                /* AUDIT */
     bool unchanged;           /* RESULT */
+    bool last;                /* RESULT */
     int status;               /* RESULT: the exit status; REFUSED */
     jv document;              /* DOCUMENT; RESULT, invalid for none */
     jv entries;               /* DOCUMENT, JOURNAL: an array; AUDIT: the records */

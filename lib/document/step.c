@@ -43,8 +43,8 @@ void step_report_lost(jv document, int *status) {
     jv_free(document_each_call(document, report_lost_call, NULL, status));
 }
 
-bool step_do(document_step step, void *context, jv document, const struct document_reader *reader,
-             bool consumes, int *status) {
+jv step_outcome(document_step step, void *context, jv document, bool consumes, bool *changed,
+                int *status) {
     struct error error;
     jv before = jv_copy(document);
     call_label_among(jv_array_length(json_array(document, "calls")));
@@ -57,9 +57,32 @@ bool step_do(document_step step, void *context, jv document, const struct docume
             document = jv_invalid();
         }
     }
-    bool changed = !jv_identical(before, jv_copy(document));
+    *changed = !jv_identical(before, jv_copy(document));
+    return document;
+}
+
+bool step_do(document_step step, void *context, jv document, const struct document_reader *reader,
+             bool consumes, int *status) {
+    bool changed;
+    document = step_outcome(step, context, document, consumes, &changed, status);
     char *as_read = !changed && reader != NULL ? document_as_read(reader) : NULL;
     return step_write(document, changed, as_read, status);
+}
+
+bool step_give_back(struct stage_document *stage, jv outcome, bool changed, int *status) {
+    struct error error;
+    if (changed)
+        outcome = document_mark(outcome);
+    if (stage_give_back(stage, jv_copy(outcome), changed, *status, &error)) {
+        jv_free(outcome);
+        return true;
+    }
+    report_error(status, NULL, &error);
+    if (changed)
+        step_report_lost(outcome, status);
+    else
+        jv_free(outcome);
+    return false;
 }
 
 jv document_each_call(jv document, call_step step, void *context, int *status) {

@@ -4,6 +4,7 @@
 #include "system/confine_linux.h"
 #include "system/landlock.h"
 #include "system/seccomp.h"
+#include "system/stage_socket.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ static bool drop(const struct confinement *needs) {
     strlcat(promises, needs->sockets != NULL ? " unix" : "", sizeof promises);
     strlcat(promises, writes ? " wpath cpath fattr flock" : "", sizeof promises);
     strlcat(promises, needs->jobs ? " proc" : "", sizeof promises);
-    strlcat(promises, needs->helper ? " sendfd" : "", sizeof promises);
+    strlcat(promises, needs->helper || stage_role() != STAGE_ABSENT ? " sendfd recvfd" : "",
+            sizeof promises);
     return good && pledge(promises, "") == 0;
 }
 

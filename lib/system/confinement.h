@@ -7,7 +7,7 @@
 enum { CONFINE_PATHS = 16 };
 
 /* What is still needed. Zeroed: only stdin, stdout, stderr and descriptors that are open
- * already. */
+ * already. A stage also speaks with agent-spool (stage_socket.h). */
 struct confinement {
     bool off;            /* nothing is given up */
     bool required;       /* fail rather than continue with rights that could not be given up */

@@ -188,12 +188,17 @@ size_t frames_unsent(const struct frames *frames) {
     return frames->out_size - frames->out_sent;
 }
 
+/* Whether it can be sent later: the buffers are full, or the kernel is out of memory. */
+static bool is_passing(int problem) {
+    return problem == EAGAIN || problem == EWOULDBLOCK || problem == ENOBUFS || problem == ENOMEM;
+}
+
 /* Sends until all is sent or, with MSG_DONTWAIT, it would wait. False with errno set. */
 static bool send_out(struct frames *frames, int flags) {
     while (frames_unsent(frames) > 0) {
         ssize_t put = send(frames->socket, frames->out + frames->out_sent, frames_unsent(frames),
                            flags | MSG_NOSIGNAL);
-        if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && (flags & MSG_DONTWAIT) != 0)
+        if (put < 0 && (flags & MSG_DONTWAIT) != 0 && is_passing(errno))
             return true;
         if (put < 0 && errno != EINTR)
             return false;
@@ -209,7 +214,10 @@ static bool send_out(struct frames *frames, int flags) {
 }
 
 enum frames_state frames_flush(struct frames *frames) {
-    return send_out(frames, MSG_DONTWAIT) ? FRAMES_GOOD : broken(frames);
+    if (send_out(frames, MSG_DONTWAIT))
+        return FRAMES_GOOD;
+    frames->out_size = frames->out_sent = 0; /* what it said before is heard still */
+    return FRAMES_BROKEN;
 }
 
 bool frames_send(struct frames *frames, const struct frame *frame) {

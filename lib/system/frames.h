@@ -68,7 +68,8 @@ void frames_put(struct frames *frames, const struct frame *frame);
  * it is asked looks here, so that a peer that does not read costs no memory. */
 size_t frames_unsent(const struct frames *frames);
 
-/* Sends what can be sent without waiting. FRAMES_BROKEN if the other side is gone. */
+/* Sends what can be sent without waiting. FRAMES_BROKEN if the other side is gone: what was to be
+ * sent is forgotten, but what it sent before can still be read. */
 enum frames_state frames_flush(struct frames *frames);
 
 /* Sends the frame after what is still to be sent, and waits until it is sent. False with errno

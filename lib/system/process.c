@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 100,         /* between checks whether a program whose stdout is open has ended */
-    REST_SECONDS = 2,      /* for the output of processes it left behind */
-    TERM_SECONDS = 10,     /* for a stage to end after SIGTERM */
-    MOST_IN_PIPE = 1 << 20 /* bytes */
+    LOOK_MS = 100,          /* between checks whether a program whose stdout is open has ended */
+    REST_SECONDS = 2,       /* for the output of processes it left behind */
+    TERM_SECONDS = 10,      /* for a stage to end after SIGTERM */
+    MOST_IN_PIPE = 1 << 20, /* bytes */
+    STAGE_SOCKET = 40       /* the least number of a stage's socket */
 };
 
 /* The file with that name in the folder, or the path itself if the folder is "". False with the
@@ -162,14 +163,24 @@ bool process_close_on_exec(int made, const int *ends) {
            fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0;
 }
 
-pid_t process_fork(const struct program *program, int in, int out, int err, const char *token) {
+/* Leaves it the socket, under a number that scripts rarely use, and tells it. */
+static bool give_socket(int socket) {
+    if (socket < 0)
+        return true;
+    int kept = fcntl(socket, F_DUPFD, STAGE_SOCKET);
+    char *value = must_format("%d:%ld", kept, (long)getpid());
+    return kept >= 0 && setenv("CIBA_STAGE", value, 1) == 0;
+}
+
+static pid_t fork_program(const struct program *program, int in, int out, int err,
+                          const char *token, int socket) {
     int told[2], problem = 0;
     if (!process_close_on_exec(pipe(told), told))
         return -1;
     pid_t child = fork();
     if (child == 0) {
         set_up_child(program, in, out, err);
-        if (!give_token(program, token))
+        if (!give_token(program, token) || !give_socket(socket))
             _exit(126);
         if (program->file != NULL)
             process_execute(program->file, program->argv);
@@ -193,6 +204,14 @@ pid_t process_fork(const struct program *program, int in, int out, int err, cons
         setpgid(child, child);
     errno = problem;
     return child;
+}
+
+pid_t process_fork(const struct program *program, int in, int out, int err, const char *token) {
+    return fork_program(program, in, out, err, token, -1);
+}
+
+pid_t process_fork_stage(const struct program *program, int in, int out, int err, int socket) {
+    return fork_program(program, in, out, err, NULL, socket);
 }
 
 /* Our ends of its stdin, stdout and, for a stage, stderr; -1 for none. */

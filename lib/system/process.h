@@ -88,6 +88,10 @@ void process_set_token(const char *token, const char *dpop_key);
  * close-on-exec. Its number; -1 with errno set, for process_problem, if it cannot be started. */
 pid_t process_fork(const struct program *program, int in, int out, int err, const char *token);
 
+/* The same for a stage that is also given a socket: its variable CIBA_STAGE is "FD:PID", the
+ * socket's number in the new process and that process's number. */
+pid_t process_fork_stage(const struct program *program, int in, int out, int err, int socket);
+
 /* Runs the program in its own process group, with our stderr and our environment, to which the
  * run's variables are added for good. Reads its output to the end. If processes it left behind keep
  * the output open, stops reading 2 s after the program's end and reports that. False and an error

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,22 @@
 #include <unistd.h>
 
 /* The messages on the socket of one run. To the helper: its parts, then RUN with the number of the
- * program. Back: ENDED and OUTPUT, or NOT_STARTED with the error. */
-enum { INPUT, TOKEN, DPOP_TOKEN, IDEMPOTENCY_KEY, VARIABLE, RUN, ENDED, OUTPUT, NOT_STARTED };
+ * program. Back: ENDED and OUTPUT, or NOT_STARTED with the error. For a stage: OPEN with the
+ * number, the descriptors, then STOP or KILL at any time; back: ENDED or NOT_STARTED. */
+enum {
+    INPUT,
+    TOKEN,
+    DPOP_TOKEN,
+    IDEMPOTENCY_KEY,
+    VARIABLE,
+    RUN,
+    ENDED,
+    OUTPUT,
+    NOT_STARTED,
+    OPEN,
+    STOP,
+    KILL
+};
 
 static bool make_sockets(int *ends) {
     return process_close_on_exec(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ends);
@@ -77,14 +92,14 @@ static bool may_have(const struct program *program, const char *variable) {
 }
 
 /* Reads the request; its texts live as long as the process. False if it is invalid, or asks for
- * something that the command line does not allow. */
+ * something that the command line does not allow. Sets *opens if it is to be opened. */
 static bool read_request(int fd, const struct program_helper *helper,
-                         const struct program **program, struct program_run *run) {
+                         const struct program **program, struct program_run *run, bool *opens) {
     char *bytes, **variables = NULL;
     size_t size, count = 0, number;
     int kind;
     *run = (struct program_run){0};
-    while ((bytes = frame_read(fd, &size, &kind)) != NULL && kind != RUN) {
+    while ((bytes = frame_read(fd, &size, &kind)) != NULL && kind != RUN && kind != OPEN) {
         if (kind == INPUT) {
             run->input = bytes;
             run->input_size = size;
@@ -99,7 +114,8 @@ static bool read_request(int fd, const struct program_helper *helper,
             variables[count] = NULL;
         }
     }
-    if (bytes == NULL || size != sizeof number || run->input == NULL)
+    *opens = bytes != NULL && kind == OPEN;
+    if (bytes == NULL || size != sizeof number || (run->input == NULL && !*opens))
         return false;
     memcpy(&number, bytes, sizeof number);
     if (number >= helper->count)
@@ -109,7 +125,7 @@ static bool read_request(int fd, const struct program_helper *helper,
     for (size_t i = 0; i < count; i++)
         if (!may_have(*program, variables[i]))
             return false;
-    return true;
+    return !*opens || (*program)->is_stage;
 }
 
 /* The end of a run that nobody waits for. */
@@ -125,15 +141,82 @@ _Noreturn static void serve_unattended(const struct program *program,
     _exit(status);
 }
 
+/* Becomes readable when a child has ended. */
+static int child_ended[2];
+
+static void on_child(int number) {
+    int before = errno;
+    (void)number;
+    if (write(child_ended[1], "", 1) < 0)
+        errno = before; /* the pipe is full of them */
+    errno = before;
+}
+
+static bool watch_children(void) {
+    struct sigaction action = {.sa_handler = on_child};
+    sigemptyset(&action.sa_mask);
+    return process_close_on_exec(pipe(child_ended), child_ended) &&
+           fcntl(child_ended[1], F_SETFL, O_NONBLOCK) == 0 &&
+           sigaction(SIGCHLD, &action, NULL) == 0;
+}
+
+/* Waits for the end of the stage, and does what is asked meanwhile. Its exit status. */
+static int attend(int fd, pid_t child) {
+    struct pollfd watched[2] = {{child_ended[0], POLLIN, 0}, {fd, POLLIN, 0}};
+    int status = 0, kind = 0;
+    pid_t ended = 0;
+    while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+        size_t size;
+        if (poll(watched, 2, -1) < 0 || watched[1].revents == 0)
+            continue;
+        char *bytes = frame_read(fd, &size, &kind);
+        if (bytes == NULL)
+            watched[1].fd = -1; /* nobody is there any more; the stage may finish */
+        else
+            kill(child, kind == KILL ? SIGKILL : SIGTERM);
+        free(bytes);
+    }
+    return ended < 0           ? 128 + SIGKILL
+           : WIFEXITED(status) ? WEXITSTATUS(status)
+                               : 128 + WTERMSIG(status);
+}
+
+/* Starts a stage and waits for its end. */
+_Noreturn static void serve_open(int fd, const struct program *program) {
+    int given[PROGRAM_DESCRIPTORS];
+    struct process_end end = {0};
+    struct error error;
+    for (int i = 0; i < PROGRAM_DESCRIPTORS; i++)
+        if ((given[i] = receive_descriptor(fd)) < 0)
+            _exit(STATUS_INTERNAL);
+    pid_t child = -1;
+    if (watch_children())
+        child = process_fork_stage(program, given[PROGRAM_IN], given[PROGRAM_OUT],
+                                   given[PROGRAM_ERR], given[PROGRAM_SOCKET]);
+    int problem = errno;
+    for (int i = 0; i < PROGRAM_DESCRIPTORS; i++)
+        close(given[i]);
+    if (child < 0) {
+        fail(&error, STATUS_UNAVAILABLE, "%s: %s", program->argv[0], process_problem(problem));
+        frame_write(fd, &error, sizeof error, NOT_STARTED);
+        _exit(STATUS_DONE);
+    }
+    end.exit_status = attend(fd, child);
+    _exit(frame_write(fd, &end, sizeof end, ENDED) ? STATUS_DONE : STATUS_IO);
+}
+
 /* Executes one run, in a process of its own. */
 _Noreturn static void serve(int fd, const struct program_helper *helper) {
     const struct program *program;
     struct program_run run;
     struct process_end end;
     struct error error;
+    bool opens;
     signal(SIGCHLD, SIG_DFL);
-    if (!read_request(fd, helper, &program, &run))
+    if (!read_request(fd, helper, &program, &run, &opens))
         _exit(STATUS_INTERNAL);
+    if (opens)
+        serve_open(fd, program);
     run.life = helper->life;
     if (program->is_unattended)
         serve_unattended(program, &run);
@@ -258,10 +341,8 @@ static bool take_outcome(int fd, struct process_end *end, struct error *error) {
     return true;
 }
 
-/* Has the helper begin a run. The connection to it; -1 and an error if nothing was run. Sets *sent
- * to whether the request arrived whole. */
-static int begin(const struct program_helper *helper, size_t program, const struct program_run *run,
-                 bool *sent, struct error *error) {
+/* Has the helper listen to a request. The connection for it; -1 and an error. */
+static int connect_to(const struct program_helper *helper, size_t program, struct error *error) {
     int ends[2];
     const char *name = helper->programs[program].argv[0];
     if (!make_sockets(ends)) {
@@ -275,8 +356,52 @@ static int begin(const struct program_helper *helper, size_t program, const stru
         fail(error, STATUS_INTERNAL, "%s: the process that runs it has ended", name);
         return -1;
     }
-    *sent = put_request(ends[0], program, run);
     return ends[0];
+}
+
+/* Has the helper begin a run. The connection to it; -1 and an error if nothing was run. Sets *sent
+ * to whether the request arrived whole. */
+static int begin(const struct program_helper *helper, size_t program, const struct program_run *run,
+                 bool *sent, struct error *error) {
+    int connection = connect_to(helper, program, error);
+    *sent = connection >= 0 && put_request(connection, program, run);
+    return connection;
+}
+
+int program_helper_open(const struct program_helper *helper, size_t program,
+                        const int descriptors[PROGRAM_DESCRIPTORS], struct error *error) {
+    int connection = connect_to(helper, program, error);
+    if (connection < 0)
+        return -1;
+    bool good = frame_write(connection, &program, sizeof program, OPEN);
+    for (int i = 0; good && i < PROGRAM_DESCRIPTORS; i++)
+        good = send_descriptor(connection, descriptors[i]);
+    if (good)
+        return connection;
+    close(connection);
+    fail(error, STATUS_UNAVAILABLE, "%s: was not started", helper->programs[program].argv[0]);
+    return -1;
+}
+
+void program_helper_stop(int connection, bool at_once) {
+    frame_write(connection, "", 0, at_once ? KILL : STOP); /* it may have ended */
+}
+
+bool program_helper_ended(int connection, struct process_end *end, struct error *error) {
+    size_t size;
+    int kind;
+    char *facts = frame_read(connection, &size, &kind);
+    bool started = true;
+    *end = (struct process_end){.exit_status = 128 + SIGKILL};
+    if (facts != NULL && kind == NOT_STARTED && size == sizeof *error) {
+        memcpy(error, facts, size);
+        started = false;
+    } else if (facts != NULL && kind == ENDED && size == sizeof *end) {
+        memcpy(end, facts, sizeof *end);
+        end->output = NULL;
+    }
+    free(facts);
+    return started;
 }
 
 bool program_helper_run(const struct program_helper *helper, size_t program,

@@ -35,6 +35,24 @@ bool program_helper_run(const struct program_helper *helper, size_t program,
 bool program_helper_begin(const struct program_helper *helper, size_t program,
                           const struct program_run *run, struct error *error);
 
+/* What a stage is given: its socket, stdin, stdout and stderr. */
+enum { PROGRAM_SOCKET, PROGRAM_IN, PROGRAM_OUT, PROGRAM_ERR, PROGRAM_DESCRIPTORS };
+
+/* Starts a program that is a stage, with these descriptors (process_fork_stage), which stay the
+ * caller's, and waits for nothing. Returns a connection, for the two functions below and for the
+ * caller to close: it becomes readable when the program has ended or was not started. Closing it,
+ * and the end of this process, do not end the program. -1 and an error with status 69 or 70: then
+ * nothing was started. */
+int program_helper_open(const struct program_helper *helper, size_t program,
+                        const int descriptors[PROGRAM_DESCRIPTORS], struct error *error);
+
+/* Has it ended by SIGTERM, or by SIGKILL if `at_once`: the program, not what it has started. */
+void program_helper_stop(int connection, bool at_once);
+
+/* How the program of a readable connection ended; `output` and `last_words` are not set. False and
+ * an error with status 69 if it was not started. */
+bool program_helper_ended(int connection, struct process_end *end, struct error *error);
+
 /* Waits for the end of the unattended programs. The helper cannot be used afterwards. */
 void program_helper_wait(struct program_helper *helper);
 

@@ -4,6 +4,7 @@
 #include "base/program_name.h"
 #include "base/sanitized.h"
 #include "base/status.h"
+#include "system/stage_socket.h"
 
 #include <fcntl.h>
 #include <jv.h>
@@ -48,6 +49,7 @@ static void hold_standard_streams(void) {
 void program_start(const char *name) {
     program_name_set(name);
     hold_standard_streams();
+    stage_socket_take();
     no_core_dump();
     start_openssl();
     jv_nomem_handler(out_of_memory_in, NULL); /* by default it would abort */

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         abort();
     fclose(log);
     free(summary.head);
-    struct journal *journal = journal_open(path, NULL, &error);
+    struct journal *journal = journal_open(path, &error);
     if (journal != NULL) {
         jv_free(journal_newest(journal, "ask", "asked", "key"));
         if (!journal_add(journal, "ask", "key", jv_object(), &error))

@@ -1,0 +1,98 @@
+/* What the engine knows; engine.h says what it does. Each turn of its loop has four parts: it hears
+ * what the stages say and puts it into the store (engine_hear.c), commits all of it at once, tells
+ * the stages what became of it (engine.c), and gives documents to stages (engine_give.c). */
+#ifndef CIBA_AGENT_ENGINE_STATE_H
+#define CIBA_AGENT_ENGINE_STATE_H
+
+#include "agent/engine_settings.h"
+#include "agent/stage_process.h"
+#include "agent/store.h"
+#include "agent/work.h"
+
+#include <jv.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum flight_state {
+    FLIGHT_WAITS,     /* for a process of its stage */
+    FLIGHT_WORKED_ON, /* a process has it */
+    FLIGHT_SAVED,     /* with the next commit; then it waits for a process */
+    FLIGHT_RETURNS,   /* with the next commit it is put back */
+    FLIGHT_STUCK      /* it could not be saved, and is to be put back when that is possible */
+};
+
+/* A document that this process has. */
+struct flight {
+    struct flight *next;
+    uint32_t number; /* its name in messages to stages */
+    char *name;
+    struct held *held;
+    struct work work;
+    enum flight_state state;
+    struct stage_process *process;
+    double deadline;        /* elapsed time; 0 for none */
+    bool late;              /* the stage has had it for too long */
+    bool troubled;          /* it was told that it cannot be saved */
+    bool asks;              /* the stage waits for an answer about it */
+    size_t requests, bytes; /* of its stage so far */
+    struct work_next after; /* the commit */
+    /* Of a request that is answered after the commit. */
+    struct stage_process *asker;
+    enum stage_speaker speaker;
+    unsigned turn;
+    bool spends, again;
+    enum store_spent spent;
+};
+
+/* What is known of the program of a stage. */
+enum stage_nature {
+    NATURE_UNKNOWN,
+    NATURE_FOREIGN, /* it takes one document and ends */
+    NATURE_SINGLE,  /* one of our commands: one document at a time */
+    NATURE_MANY     /* many at a time */
+};
+
+/* For so long a process may be what the others of its stage need not be started for: seconds. */
+#define NATURE_SECONDS 0.1
+
+struct engine {
+    const struct engine_settings *settings;
+    struct store *store;
+    struct flight *flights;          /* in the order in which they came */
+    struct stage_process *processes; /* the oldest first */
+    size_t flight_count;
+    uint32_t last_number;
+    enum stage_nature *natures; /* of each stage */
+    jv returned;                /* the names of documents that were put back: an object */
+    bool left;                  /* documents are in the queue that are not taken in this run */
+    bool put;                   /* something is to be committed */
+    bool look;                  /* there may be documents to take */
+    bool troubled;              /* documents cannot be taken */
+    bool interrupted;           /* by a signal */
+    bool stopping;              /* it takes no more documents, and ends as soon as it can */
+    double stop_at;             /* then: elapsed time after which no stage is waited for */
+    bool lost;                  /* nothing may be written any more */
+    double next_beat;
+    int status;
+};
+
+/* engine_hear.c */
+
+/* Hears all that has arrived from a process, and its end. */
+void engine_hear(struct engine *engine, struct stage_process *process);
+
+/* Puts in what comes next for a document, after its stage. */
+void engine_plan(struct engine *engine, struct flight *flight, struct work_next next);
+
+/* It cannot go on, or is not to: it takes no more documents. */
+void engine_stop(struct engine *engine);
+
+/* engine_give.c */
+
+/* Gives documents that wait to processes, and starts these. */
+void engine_give(struct engine *engine);
+
+/* Gives a document to a process that has just said HELLO. */
+void engine_hand_over(struct engine *engine, struct flight *flight, struct stage_process *process);
+
+#endif
