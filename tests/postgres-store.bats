@@ -562,3 +562,81 @@ write_everything() {
   check "open postgresql $url lists" "each queue" > out
   grep -q ^end out
 }
+
+@test "a synchronous standby that is promoted has all that was confirmed, and the worker goes on with it" {
+  spool
+  standby_start
+  add 2
+  worker_url="postgresql://postgres@/postgres?host=$postgres,$postgres&port=5432,5433"
+  worker a
+  ask a "take 1" > /dev/null
+  write_everything
+  ask a commit | grep -q 'never-k now'
+  say a 'entry - {"step":"executed"}'
+  postgres_kill
+  before=$(lines a)
+  say a commit
+  postgres_do pg_ctl -D "$postgres/standby" -w promote > /dev/null
+  await more a "$before"
+  [ "$(tail -n 1 a.out)" = committed ]
+  export sql_port=5433
+  written_once
+  [ "$(sql "SELECT count(*) FROM ciba.journal")" -eq 2 ]
+  ask a "take 1" | grep -q ^took
+  check "open postgresql ${worker_url/5432/5439} adds" 'add {"late":1}' commit > out
+  grep -q ^committed out
+}
+
+@test "a commit whose wait for the standby was cancelled is not answered before the standby has it" {
+  spool
+  standby_start
+  add 1
+  worker a
+  ask a "take 1" > /dev/null
+  standby_stop
+  say a 'entry - {"step":"execute"}'
+  before=$(lines a)
+  say a commit
+  waits() { sql "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'" > waiting && [ -s waiting ]; }
+  await waits
+  sql "SELECT pg_cancel_backend($(head -n 1 waiting))" > /dev/null
+  await grep -q 'canceling wait' a.err
+  await waits
+  [ "$(lines a)" -eq "$before" ]
+  standby_start
+  await more a "$before"
+  [ "$(tail -n 1 a.out)" = committed ]
+  [ "$(sql "SELECT count(*) FROM ciba.journal")" -eq 1 ]
+}
+
+@test "the server of another machine must have a certificate for its name, from a CA that is known" {
+  authority
+  certificate db DNS:db.example
+  postgres_start
+  cp db.key db.pem "$postgres/data"
+  postgres_give "$postgres/data"
+  tries=0
+  until [ "$tries" -eq 20 ] || {
+    port=$((20000 + RANDOM % 20000))
+    postgres_do pg_ctl -D "$postgres/data" -m fast -w stop > /dev/null || true
+    printf '%s\n' "listen_addresses='127.0.0.1'" "port=$port" "ssl=on" "ssl_cert_file='db.pem'" "ssl_key_file='db.key'" >> "$postgres/data/postgresql.conf"
+    postgres_up > /dev/null 2>&1
+  }; do tries=$((tries + 1)); done
+  far="postgresql://postgres@db.example:$port/postgres?hostaddr=127.0.0.1"
+  SSL_CERT_FILE=$PWD/ca.pem check "init $far" > out
+  grep -q ^made out
+  SSL_CERT_FILE=$PWD/ca.pem check "open postgresql $far adds" 'add {"i":1}' commit > out
+  worker_url=$far
+  SSL_CERT_FILE=$PWD/ca.pem worker a
+  ask a "take 1" | grep -q '"i":1'
+  sql_port=$port sql "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'agent-spool'" > /dev/null
+  say a 'entry - {"step":"ask"}'
+  [ "$(ask a commit)" = committed ] # over a new connection, with the rights that are left
+  exits 69 check "open postgresql $far runs" > out
+  grep -q certificate out
+  exits 69 check "open postgresql ${far/db.example/other.example} runs" > out
+  SSL_CERT_FILE=$PWD/ca.pem exits 69 check "open postgresql ${far/db.example/other.example} runs" > out
+  grep -q 'does not match host name' out
+  check "open postgresql $far&sslmode=require runs" > out
+  grep -q ^opened out
+}
