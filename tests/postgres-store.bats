@@ -516,6 +516,30 @@ ends() {
   [ "$(tail -n 1 out)" = end ]
 }
 
+rows_read() {
+  sql "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'documents'"
+}
+
+rows_are_counted() {
+  [ "$(rows_read)" -ge "$1" ]
+}
+
+@test "a long queue, waiting or due, is not read to take what is due first" {
+  spool
+  sql "INSERT INTO ciba.documents (name, due, document) SELECT 'w' || i, now() + i * interval '1 hour', '{}' FROM generate_series(1, 10000) AS i"
+  await rows_are_counted 0
+  before=$(rows_read)
+  check "open postgresql $url runs" "take 1" due > out
+  grep -qx 'due later' out
+  sql "UPDATE ciba.documents SET due = due - interval '2 years'; SELECT count(*) FROM ciba.documents" > /dev/null
+  await rows_are_counted $((before + 10000)) # of the UPDATE
+  before=$(rows_read)
+  check "open postgresql $url runs" "take 5" "take 5" due "take 5" > out
+  [ "$(grep '^took w' out | cut -d' ' -f2 | tr '\n' ' ')" = "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 " ]
+  await rows_are_counted $((before + 15))
+  [ "$(rows_read)" -lt $((before + 1000)) ]
+}
+
 @test "retry takes the failed ones that are named, or all; one that is not there is an error" {
   spool
   add 3
