@@ -85,8 +85,8 @@ struct store_kind {
     int (*descriptor)(const struct store *store);
 
     /* A descriptor that stays the store's, and whose copies keep the document from others while any
-     * is open, though this process has ended; -1 if there is no such thing. Who `outlives` has a
-     * copy that may still be open when the document is put back. */
+     * is open, though this process has ended. Who `outlives` has a copy that may still be open when
+     * the document is put back. NULL for a store that has no such thing. */
     int (*lock)(struct held *held, bool outlives);
 
     /* Puts in an entry, which is taken, and appends it to held->journal at once. */
