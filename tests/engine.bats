@@ -169,6 +169,22 @@ orders_in_spool() {
   [ "$(count /bc-authorize)" -eq 3 ]
 }
 
+@test "SIGTERM or SIGINT to all processes of a run: what a stage has begun is waited for, and not lost" {
+  local signal runner
+  for signal in TERM INT; do
+    rm -rf spool begun fifo
+    mkfifo fifo
+    echo '{"a":1}' | agent-spool add spool
+    setsid --wait sh -c 'trap - INT; echo $$ > group; exec agent-spool run spool -- sh -c "trap : INT TERM; cat > given; echo > begun; until read -r x <> fifo; do :; done; jq -c .a=2 given"' 3>&- &
+    runner=$!
+    await [ -s begun ]
+    kill -"$signal" -- "-$(cat group)"
+    echo > fifo
+    wait "$runner"
+    jq -e '.a == 2' spool/done/*
+  done
+}
+
 @test "a run that is killed while it works on many documents loses none, and buys nothing twice" {
   sandbox --approve yes --delay 0
   orders_in_spool 30
