@@ -147,6 +147,27 @@ END
   done
 }
 
+@test "a stage whose end nobody sees, as what waited for it was killed, keeps the document until it ends" {
+  sandbox --approve yes --delay 0
+  an_approved_call | agent-spool add spool
+  mkfifo fifo
+  printf '#!/bin/sh\necho >> begun\nread -r x <> fifo\n' > slow
+  chmod +x slow
+  agent-spool run spool -- sh -c 'echo "$PPID" > waits; exec tool-run --tool buy -- ./slow' 3>&- &
+  local runner=$!
+  await [ -s begun ]
+  kill -9 "$(cat waits)"
+  exits 75 wait "$runner"
+  touch -d '1 hour ago' spool/queue/* # it is due
+  run timeout 20 agent-spool run spool -- tool-run --tool buy -- ./slow
+  [ "$status" -eq 75 ]
+  [ "$(wc -l < begun)" -eq 1 ]
+  sed -i '/^read/d' slow
+  echo > fifo
+  await agent-spool run spool -- tool-run --tool buy -- ./slow
+  [ "$(wc -l < begun)" -eq 2 ]
+}
+
 @test "a command that a shell has left in the background keeps the document until it ends" {
   sandbox --approve yes --delay 0
   an_approved_call | agent-spool add spool > name

@@ -217,6 +217,8 @@ static void hear_end(struct engine *engine, struct stage_process *process) {
         take_from(flight);
         if (engine->lost)
             continue;
+        if (process->unseen)
+            engine_lock(engine, flight, true);
         bool finished = !process->hello && process->exit_status <= STATUS_NO;
         struct work_next next;
         if (process->not_started)
