@@ -190,6 +190,15 @@ recovered() {
   done
 }
 
+@test "power cut: one that was worked on comes back whole, though its file was written meanwhile and is empty" {
+  added '{"a":0}'
+  check "$runs" 'take 1' 'entry - {"step":"execute","key":"1"}' commit beat crash
+  : > "spool/queue/${names[0]}"
+  check "$runs"
+  [ "$(documents queue)" == '{"a":0}' ]
+  [ "$(entries "spool/queue/${names[0]}")" == 1 ]
+}
+
 @test "a log that ends anywhere counts up to its last whole commit" {
   added '{"a":0}'
   check "$runs" 'take 1' 'save - {"a":1}' commit 'save - {"a":2}' commit crash
