@@ -151,6 +151,18 @@ orders_in_spool() {
   [ "$(count /bc-authorize)" -eq 4 ]
 }
 
+@test "a call that was begun before a crash says nothing about the next one of the document" {
+  sandbox --approve yes --delay 0
+  a_call | jq -c '.calls += [.calls[0] | .id = "call_2" | .arguments = {ticker: "A\u0000"}]' |
+    ciba-authorize -m Buy | ciba-poll | agent-spool add spool
+  exits 75 agent-spool run spool -- sh -c 'exec tool-run --tool buy --env ARG_ -- sh -c "echo >> begun; kill -9 $$"'
+  touch -d '1 hour ago' spool/queue/*
+  run agent-spool run spool -- tool-run --tool buy --env ARG_ -- sh -c 'echo >> begun'
+  echo "$output" "$(cat spool/*/*)"
+  [ "$(wc -l < begun)" -eq 2 ]
+  jq -e '[.calls[].result.error] == [null, "invalid_arguments"]' spool/*/*
+}
+
 @test "SIGTERM ends a run that waits for users, and nobody is asked again" {
   sandbox --approve ask --interval 1
   orders_in_spool 3

@@ -104,6 +104,7 @@ static void put_request(struct engine *engine, struct flight *flight,
         message->entry = jv_invalid();
     } else if (message->kind == STAGE_SPEND) {
         flight->spends = true;
+        flight->again = false;
         kind->spend(engine->store, flight->held, message->name, message->key, message->claim,
                     &flight->spent, &flight->again);
     } else if (message->kind == STAGE_SPENT) {
