@@ -422,6 +422,18 @@ comes_late() {
   [ "$(find spool -type f | wc -l)" -eq 1 ]
 }
 
+@test "a link in place of a lock is not followed: what it leads to stays as it is, and nothing is run" {
+  echo '{"a":1}' | agent-spool add spool > name
+  echo precious > spool/done/file
+  ln -s ../done/file "spool/lock/$(cat name)"
+  run --separate-stderr agent-spool run spool -- touch ran
+  [ "$status" -eq 74 ]
+  [[ $stderr == *"lock/$(cat name)"* ]]
+  [ "$(cat spool/done/file)" == precious ]
+  [ ! -e ran ]
+  jq -e '.a == 1' spool/queue/*
+}
+
 @test "a spool that is not there is an error of run and list, and is not made: 66" {
   local action
   for action in "run spol -- cat" "list spol"; do

@@ -228,7 +228,7 @@ void agent_spool_free_entries(struct agent_spool_entry *entries, size_t count) {
 
 int agent_spool_claim(const char *name, struct error *error) {
     char *path = path_of("lock", name);
-    int claim = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int claim = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (claim < 0)
         fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
     else
