@@ -365,6 +365,27 @@ gone() {
   [ "$(find . -name x)" == "" ]
 }
 
+@test "spent approvals: an end that is late, as somebody had the record, ends no later use" {
+  added '{"a":0}'
+  local record=$XDG_STATE_HOME/ciba-tools/spent/never-k
+  coproc CHECK { timeout 60 store-check; }
+  started+=("$CHECK_PID")
+  # what comes of LINE...
+  said() {
+    local line
+    printf '%s\n' "$@" due >&"${CHECK[1]}"
+    while read -r line <&"${CHECK[0]}" && [[ $line != due* ]]; do echo "$line"; done
+  }
+  [[ $(said "$runs" 'take 1' 'spend - never-k k me' commit) == *'spend never-k now'* ]]
+  exec 5< "$record"
+  flock 5
+  [ "$(said 'spent - never-k k me not_used' commit)" == committed ]
+  exec 5<&-
+  [[ $(said 'spend - never-k k me' commit) == *'spend never-k now'* ]]
+  [ "$(said 'spent - never-k k me used' commit)" == committed ]
+  [[ $(said 'spend - never-k k you' commit) == *'spend never-k before'* ]]
+}
+
 @test "spent approvals: the end of a use outlives a crash before it is in the record" {
   export CIBA_SPENT=$PWD/spent
   added '{}'
