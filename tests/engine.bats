@@ -101,6 +101,17 @@ documents() {
   jq -se 'map(.place == "done") | length == 8 and all' out
 }
 
+@test "-j: fewer at a time if so many files cannot be open, and each is done" {
+  jq -nc 'range(30) | {a: .}' | agent-spool add spool > names
+  (
+    ulimit -n 64
+    timeout 30 agent-spool run -w --backoff 0.1 -j 30 spool -- sh -c 'cat' '|' tool-run --without-approval --tool buy -- true
+  ) 2> err
+  cat err
+  grep -F 'no more than 2 at a time' err
+  [ "$(find spool/done -type f | wc -l)" -eq 30 ]
+}
+
 @test "a stage of ours is started once, and works on many documents" {
   jq -nc 'range(50) | {a: .}' > fifty
   ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=execve -o trace timeout 60 engine-check -- tool-run --tool buy -- true < fifty > out
