@@ -220,6 +220,18 @@ recovered() {
   [ "$(documents queue)" == '{"a":1}' ]
 }
 
+@test "a log of a later version is refused, and stays" {
+  added '{"a":0}'
+  check "$runs" 'take 1' 'entry - {"step":"execute","key":"k"}' commit crash
+  sed -i 's/^1 /2 /' spool/log/*
+  run check "$runs" 'take 1'
+  [[ $output == *"was written by a later version of this command"* ]]
+  [[ $output != *took* ]]
+  sed -i 's/^2 /1 /' spool/log/*
+  run check "$runs" 'take 1'
+  [[ $output == *'[{"step":"execute","key":"k"}]'* ]]
+}
+
 @test "the files are synced before the log goes" {
   added '{"a":0}'
   printf '%s\n' "$runs" 'take 1' 'put_back - done 0 {"a":1}' commit close > lines
