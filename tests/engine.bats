@@ -1,8 +1,8 @@
 # shellcheck source=helper.bash
 load helper
 
-# The engine of agent-spool over a store in memory (helpers/engine-check.c), which prints each document with its place
-# and journal.
+# The engine of agent-spool: over a store in memory (helpers/engine-check.c), which prints each document with its place
+# and journal, and over a folder.
 
 # Documents with "a" from 1 to $1, of which the third has the member `hostile`.
 documents() {
@@ -99,4 +99,104 @@ documents() {
   ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=execve -o trace timeout 60 engine-check -- tool-run --tool buy -- true < fifty > out
   jq -se 'length == 50 and all(.place == "done")' out
   [ "$(grep -c 'execve(.*/tool-run", .* = 0$' trace)" -eq 1 ]
+}
+
+# Documents in the spool, each with a call for another quantity: orders_in_spool COUNT
+orders_in_spool() {
+  for ((i = 1; i <= $1; i++)); do a_call GOOGL "$i"; done | agent-spool add spool > names
+  [ "$(wc -l < names)" -eq "$1" ]
+}
+
+@test "-j: eight executions are begun before any has ended" {
+  orders_in_spool 8
+  mkfifo gate
+  agent-spool run -j 8 spool -- tool-run --without-approval --tool buy -- sh -c 'echo >> begun; read -r line < gate' 3>&- &
+  local runner=$!
+  await bash -c '[ -e begun ] && [ "$(wc -l < begun)" -eq 8 ]'
+  empty spool/done
+  exec 5<> gate
+  printf '\n\n\n\n\n\n\n\n' >&5
+  wait "$runner"
+  exec 5>&-
+  [ "$(find spool/done -type f | wc -l)" -eq 8 ]
+  [ "$(wc -l < begun)" -eq 8 ]
+}
+
+@test "a stage that is killed in an order takes only its document, and the order is sent again with the same key" {
+  local faults
+  faults=$(dirname "$(command -v agent-spool)")/tests/faults.so
+  [[ $faults != */asan/* ]] || skip "the sanitizer cannot be preloaded over"
+  sandbox --approve yes --delay 0
+  orders_in_spool 4
+  head -c 16 /dev/zero > counter
+  FAULT_COUNTER=counter FAULT_AT=1 FAULT_ONLY="stock-buy recv" FAULT_KIND=kill FAULT_LOG=call LD_PRELOAD=$faults \
+    run agent-spool run -j 4 spool -- ciba-authorize -m Buy '|' ciba-poll '|' stock-buy
+  echo "$output"
+  [ "$status" -eq 75 ]
+  grep stock-buy call
+  [ "$(find spool/done -type f | wc -l)" -eq 3 ]
+  jq -e '.spool.tries == 1 and (.spool.reason | startswith("stock-buy: exit status 13"))' spool/queue/*
+  touch spool/queue/*
+  agent-spool run spool -- ciba-authorize -m Buy '|' ciba-poll '|' stock-buy
+  [ "$(orders | jq -c 'map(.qty) | sort')" == '[1,2,3,4]' ]
+  [ "$(count /stocks)" -eq 5 ]
+  [ "$(requests /stocks .idempotency_key | sort -u | wc -l)" -eq 4 ]
+  [ "$(count /bc-authorize)" -eq 4 ]
+}
+
+@test "SIGTERM ends a run that waits for users, and nobody is asked again" {
+  sandbox --approve ask --interval 1
+  orders_in_spool 3
+  agent-spool run -w -j 3 spool -- ciba-authorize -m Buy '|' ciba-poll '|' stock-buy 3>&- &
+  local runner=$! id
+  await bash -c '[ "$(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq length)" -eq 3 ]'
+  kill "$runner"
+  exits 75 wait "$runner"
+  [ "$(find spool/queue -type f | wc -l)" -eq 3 ]
+  jq -se 'all(.spool.tries == null)' spool/queue/*
+  for id in $(curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -r '.[].id'); do
+    jq -nc --arg id "$id" '{id: $id, approve: true}' | curl -sf -H 'Content-Type: application/json' -d @- "${CIBA_SANDBOX_URL}phone/decide" > /dev/null
+  done
+  timeout 60 agent-spool run -w spool -- ciba-authorize -m Buy '|' ciba-poll '|' stock-buy
+  [ "$(orders | jq -c 'map(.qty) | sort')" == '[1,2,3]' ]
+  [ "$(count /bc-authorize)" -eq 3 ]
+}
+
+@test "a run that is killed while it works on many documents loses none, and buys nothing twice" {
+  sandbox --approve yes --delay 0
+  orders_in_spool 30
+  local runner i
+  for i in 3 8 15 25; do
+    agent-spool run -w -j 8 --backoff 0.1 spool -- ciba-authorize --expiry 30 -m Buy '|' ciba-poll '|' stock-buy 3>&- &
+    runner=$!
+    # at a moment that depends on how far it has come
+    await bash -c "[ \"\$(grep -c /stocks requests)\" -ge $i ]"
+    kill -9 "$runner"
+    wait "$runner" || true
+  done
+  timeout 60 agent-spool run -w -j 8 --backoff 0.1 spool -- ciba-authorize --expiry 30 -m Buy '|' ciba-poll '|' stock-buy
+  [ "$(find spool/done -type f | wc -l)" -eq 30 ]
+  [ "$(orders | jq -c 'map(.qty) | sort')" == "$(jq -nc '[range(1; 31)]')" ]
+}
+
+@test "--stage-timeout ends a stage that has a document for longer, and others go on" {
+  printf '{"slow":true}\n{}\n' | agent-spool add spool > names
+  run agent-spool run -j 2 --stage-timeout 1 spool -- sh -c 'read -r line; case $line in *slow*) exec tail -f /dev/null ;; esac; echo "$line"'
+  [ "$status" -eq 75 ]
+  jq -e '.spool.reason == "sh: took longer than --stage-timeout: exit status 143"' spool/queue/*
+  [ "$(find spool/done -type f | wc -l)" -eq 1 ]
+}
+
+@test "retry: failed documents are tried again: those that are named, or all" {
+  printf '{"a":1}\n{"a":2}\n{"a":3}\n' | agent-spool add spool > names
+  agent-spool run spool -- sh -c 'exit 65' || [ $? -eq 65 ]
+  [ "$(find spool/failed -type f | wc -l)" -eq 3 ]
+  agent-spool retry spool "$(sed -n 2p names)"
+  [ "$(jq .a spool/queue/*)" -eq 2 ]
+  exits 66 agent-spool retry spool no-such-name
+  agent-spool retry spool
+  agent-spool run -j 3 spool -- cat
+  [ "$(find spool/done -type f | wc -l)" -eq 3 ]
+  exits 66 agent-spool retry no-such-spool
+  [ ! -e no-such-spool ]
 }

@@ -124,7 +124,7 @@ recovered() {
     script | faulty kill "$at" > out || points=$at
     committed=$(grep -cx committed out) || true
     mv spool crashed
-    for again in 1 2 4 7 10 13 16 19 99; do
+    for again in $((at % 5 + 1)) $((at % 7 + 6)) $((at % 11 + 13)) 99; do
       rm -rf spool
       cp -a crashed spool
       echo "$runs" | faulty kill "$again" > again || true
@@ -267,8 +267,9 @@ gone() {
   added '{"a":1}'
   begin one
   exec 5> one.in
-  printf '%s\n' "$runs" 'take 1' 'put_back - queue 1000 {"a":2}' commit 'take 1' >&5
+  printf '%s\n' "$runs" watch confine 'take 1' 'put_back - queue 1000 {"a":2}' commit 'take 1' >&5
   await has one 'took none'
+  grep -qx watches one
   added '{"a":3}'
   printf '%s\n' 'wait 50' 'take 1' >&5
   await has one 'took .*"a":3'

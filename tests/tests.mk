@@ -149,4 +149,8 @@ bench: all static $(HELPERS) $(BENCH_PEERS:%=tests/%/node_modules) ## what start
 	@$(BARE_MAKE) BUILD=$(STATIC)/plain CURL_LIBS='$(STATIC)/libs/lib/libcurl.a -lnghttp2 -lssl' $(STATIC)/plain/tests/bare-flow
 	$(PATH_OF_BUILD) tests/bench/run
 
-.PHONY: deps-lint lint analyze compilers asan coverage valgrind torture soak out-of-memory fuzz msan bare test-programs assurance bench
+bench-spool: all $(HELPERS) $(PRELOADED) ## what agent-spool costs, next to pg-boss and graphile-worker: BEFORE=FOLDER DOCUMENTS=2000
+	-@$(MAKE) --no-print-directory tests/peers/queues/node_modules
+	$(PATH_OF_BUILD) KEEP=1 tests/bench/spool
+
+.PHONY: deps-lint lint analyze compilers asan coverage valgrind torture soak out-of-memory fuzz msan bare test-programs assurance bench bench-spool

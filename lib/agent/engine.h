@@ -4,20 +4,8 @@
 #ifndef CIBA_AGENT_ENGINE_H
 #define CIBA_AGENT_ENGINE_H
 
+#include "agent/engine_settings.h"
 #include "agent/store.h"
-#include "agent/work.h"
-#include "system/program_helper.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-
-struct engine_settings {
-    const struct program_helper *helper; /* started with the programs of the stages */
-    struct work_rules rules;
-    size_t jobs;          /* documents that are worked on at a time, at least 1 */
-    double stage_timeout; /* seconds that a stage may have a document; 0 for any */
-    bool waits;           /* goes on until the queue is empty */
-};
 
 /* Takes each due document of the open store through the stages: once, or with `waits` until none is
  * left. SIGTERM and SIGINT end it: what is worked on is waited for a few seconds, and stays in the

@@ -4,7 +4,7 @@
 #ifndef CIBA_AGENT_ENGINE_STATE_H
 #define CIBA_AGENT_ENGINE_STATE_H
 
-#include "agent/engine.h"
+#include "agent/engine_settings.h"
 #include "agent/stage_process.h"
 #include "agent/store.h"
 #include "agent/work.h"

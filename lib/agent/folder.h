@@ -73,6 +73,7 @@ struct folder_queue {
     double scanned_at;
     struct timespec modified; /* of the folder, before the last look */
     int watch;                /* inotify; -1 for none */
+    bool is_watch_tried;
 };
 
 struct folder_paths {
@@ -165,6 +166,8 @@ void folder_forget_put_in(struct folder *folder);
 
 /* folder_queue.c */
 void folder_queue_open(struct folder_queue *queue);
+/* From now on the descriptor `watch` tells what changes. */
+void folder_queue_watch(struct folder_queue *queue);
 void folder_queue_close(struct folder_queue *queue);
 /* Finds what is new. False and an error with status 74. */
 bool folder_queue_look(struct folder_queue *queue, bool whole, struct error *error);

@@ -18,8 +18,18 @@
 
 enum { LOOK_SECONDS = 60, FIRST_ROWS = 64 };
 
+/* A process that has given up its rights may not watch a folder. For one that will find nothing to
+ * do it would be too much work: the kernel goes through all names that it knows in the folder. */
 void folder_queue_open(struct folder_queue *queue) {
     *queue = (struct folder_queue){.soonest = INFINITY, .watch = -1};
+    if (!folder_index_read(queue, false) || queue->soonest <= clock_now())
+        folder_queue_watch(queue);
+}
+
+void folder_queue_watch(struct folder_queue *queue) {
+    if (queue->is_watch_tried)
+        return;
+    queue->is_watch_tried = true;
 #ifdef __linux__
     queue->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (queue->watch >= 0 && inotify_add_watch(queue->watch, "queue",
@@ -29,6 +39,7 @@ void folder_queue_open(struct folder_queue *queue) {
         queue->watch = -1;
     }
 #endif
+    queue->known = false; /* something may have changed unseen */
 }
 
 static void forget_all(struct folder_queue *queue) {

@@ -180,7 +180,9 @@ static double store_next_due(struct store *store) {
 }
 
 static int store_descriptor(const struct store *store) {
-    return ((const struct folder *)store)->queue.watch;
+    struct folder *folder = (struct folder *)store;
+    folder_queue_watch(&folder->queue);
+    return folder->queue.watch;
 }
 
 static void store_entry(struct store *store, struct held *held, jv entry) {

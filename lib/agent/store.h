@@ -74,14 +74,14 @@ struct store_kind {
 
     /* Takes at most `most` due documents that nobody has, the longest due first. Returns how many.
      * The caller has them until they are put back or left. error->status is 0, or else it is for
-     * the caller to report: 65 if a document cannot be read, which has been moved to failed then; 66
-     * for one that may not be read, which stays; 69, 74. The rest comes with the next call. */
+     * the caller to report: 65 if a document cannot be read, which has been moved to failed then;
+     * 66 for one that may not be read, which stays; 69, 74. The rest comes with the next call. */
     size_t (*take)(struct store *store, struct held **taken, size_t most, struct error *error);
     /* When a document is due that could be taken then; one that another process has counts as due
      * in a second. INFINITY if none is left in the queue but what this process has or has left. */
     double (*next_due)(struct store *store);
     /* Readable when there may be something new to take before next_due; -1 for none: then beat
-     * finds it. */
+     * finds it. Only for who waits, and first before the process gives up rights. */
     int (*descriptor)(const struct store *store);
 
     /* Puts in an entry, which is taken, and appends it to held->journal at once. */

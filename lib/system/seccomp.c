@@ -156,7 +156,8 @@ static const struct row always[] = {
 /* For writing files; created files belong to their owner alone and are not executable. */
 static const struct row writing[] = {
     IF(openat, IS(3, 07177, 0)), IF(mkdirat, IS(2, 07077, 0)), ANY(fsync), ANY(syncfs),
-    ANY(ftruncate), ANY(fchdir), ANY(fallocate), ANY(flock), ANY(renameat), ANY(renameat2), ANY(unlinkat),
+    ANY(ftruncate), ANY(fchdir), ANY(fallocate), ANY(flock), ANY(renameat), ANY(renameat2),
+    ANY(unlinkat),
 #ifdef SYS_open
     IF(open, IS(2, 07177, 0)), IF(mkdir, IS(1, 07077, 0)), ANY(rename), ANY(unlink),
 #endif
@@ -247,7 +248,7 @@ static const struct row helper[] = {
 /* For speaking with agent-spool on a socket that is open, or on an end of a new pair. */
 static const struct row stage[] = {
     IF(socketpair, IS(0, WHOLE, AF_UNIX), IS(1, ALL_BUT(SOCKET_FLAGS), SOCK_STREAM)),
-    ANY(sendmsg), ANY(recvmsg), ANY(sendto),
+    ANY(sendmsg), ANY(recvmsg), IF(sendto, IS_NULL(4)),
 #ifdef SYS_send
     ANY(send),
 #endif

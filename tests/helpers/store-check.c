@@ -2,6 +2,7 @@
  * prints what came of each. A NAME is that of a held document, or - for the newest.
  *
  *     open KIND WHERE lists|adds|runs
+ *     watch                              it will be waited
  *     confine                            gives up rights, as agent-spool does
  *     add JSON                           prints `name NAME`
  *     take MOST                          prints `took NAME DOCUMENT JOURNAL` for each, `took none`
@@ -121,6 +122,11 @@ static void confine_here(char *line) {
     if (!confine(&needs, &error))
         give_up(error.text);
     say("confined", "");
+}
+
+static void watch(char *line) {
+    (void)line;
+    say(store->kind->descriptor(store) >= 0 ? "watches" : "polls", "");
 }
 
 static void add(char *line) {
@@ -298,16 +304,16 @@ static void close_store(char *line) {
 static const struct {
     const char *name;
     void (*act)(char *line);
-} actions[] = {{"open", open_store},  {"confine", confine_here},
-               {"add", add},          {"take", take},
-               {"due", due},          {"wait", wait_for},
-               {"entry", entry},      {"save", save},
-               {"leave", leave},      {"put_back", put_back},
-               {"spend", spend},      {"spent", spent},
-               {"commit", commit},    {"beat", beat},
-               {"each", each},        {"retry", retry},
-               {"limit", limit},      {"crash", crash},
-               {"close", close_store}};
+} actions[] = {{"open", open_store},   {"confine", confine_here},
+               {"watch", watch},       {"add", add},
+               {"take", take},         {"due", due},
+               {"wait", wait_for},     {"entry", entry},
+               {"save", save},         {"leave", leave},
+               {"put_back", put_back}, {"spend", spend},
+               {"spent", spent},       {"commit", commit},
+               {"beat", beat},         {"each", each},
+               {"retry", retry},       {"limit", limit},
+               {"crash", crash},       {"close", close_store}};
 
 static void act(char *line) {
     const char *name = word(&line);

@@ -1,0 +1,19 @@
+/* What the engine (engine.h) is told. */
+#ifndef CIBA_AGENT_ENGINE_SETTINGS_H
+#define CIBA_AGENT_ENGINE_SETTINGS_H
+
+#include "agent/work.h"
+#include "system/program_helper.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct engine_settings {
+    const struct program_helper *helper; /* started with the programs of the stages */
+    struct work_rules rules;
+    size_t jobs;          /* documents that are worked on at a time, at least 1 */
+    double stage_timeout; /* seconds that a stage may have a document; 0 for any */
+    bool waits;           /* goes on until the queue is empty */
+};
+
+#endif
