@@ -45,7 +45,10 @@ CURL_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 JQ_LIBS = $(shell $(PKG_CONFIG) --libs libjq 2>/dev/null || echo -ljq)
 CRYPTO_LIBS = $(shell $(PKG_CONFIG) --libs libssl libcrypto)
 INCLUDES = -Ilib $(shell $(PKG_CONFIG) --cflags libcurl libssl) \
-	$(shell $(PKG_CONFIG) --cflags libjq 2>/dev/null)
+	$(shell $(PKG_CONFIG) --cflags libjq 2>/dev/null) $(POSTGRES_INCLUDES)
+# A spool can be in PostgreSQL where libpq's header is there; the library is loaded when it is used. POSTGRES=no: without.
+POSTGRES = yes
+POSTGRES_INCLUDES = $(if $(filter no,$(POSTGRES)),-DNO_POSTGRES,$(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null))
 COMPILE = $(CC) $(FEATURES) $(INCLUDES) -DVERSION='"$(VERSION)"' $(WARNINGS) $(HARDENING) $(CFLAGS)
 LIBS = $(CURL_LIBS) $(JQ_LIBS) $(CRYPTO_LIBS) -lm
 

@@ -1,5 +1,7 @@
 /* agent-spool: a directory of documents, and the command that advances them. */
 #include "agent/engine.h"
+#include "agent/postgres_schema.h"
+#include "agent/postgres_store.h"
 #include "agent/spool_list.h"
 #include "agent/stages.h"
 #include "agent/stores.h"
@@ -37,6 +39,7 @@ static const struct option_spec option_table[] = {
      "run: end a stage that has a document for longer, and retry"},
     {0, "max-stage-time", "SECONDS", OPTION_SECONDS, &options.max_stage_time,
      "run: the same, its name in earlier versions"},
+    POSTGRES_OPTIONS,
     CONFINE_OPTIONS(options.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &options.verbose, "say on stderr what is done"},
     {0, NULL, NULL, OPTION_FLAG, NULL, NULL},
@@ -48,10 +51,13 @@ static const struct command command = {
     "       agent-spool run [-vw] [-j N] [--backoff SECONDS] "
     "[--give-up SECONDS] [--stage-timeout SECONDS] DIR -- STAGE ['|' STAGE]...\n"
     "       agent-spool list [--json] DIR\n"
-    "       agent-spool retry DIR [NAME...]",
+    "       agent-spool retry DIR [NAME...]\n"
+    "       agent-spool init URL\n"
+    "In place of DIR: a postgresql:// URL, with [--spool-key-file FILE] [--worker-timeout "
+    "SECONDS].",
     "Keeps documents, and works on each until it is done.", option_table, false};
 
-enum action { ADD, RUN, LIST, RETRY };
+enum action { ADD, RUN, LIST, RETRY, INIT };
 
 enum { MOST_JOBS = 1000 };
 
@@ -98,10 +104,21 @@ static bool name_spent(const char *directory, struct error *error) {
     return good;
 }
 
+/* Makes the schema, or migrates it. */
+static bool init(const char *url, struct error *error) {
+    const char *key;
+    int from = 0, to = 0;
+    if (!postgres_spool_key(&key, error) || !postgres_init(url, key, &from, &to, error))
+        return false;
+    report_verbose(NULL, "the schema's version was %d, and is %d", from, to);
+    return true;
+}
+
 /* Prepares the stages; a helper that starts them is forked before this process gives up its
  * rights. */
 static bool prepare_stages(struct job *job, struct error *error) {
-    return stages_can_start(&job->stages, error) && name_spent(job->where, error) &&
+    return stages_can_start(&job->stages, error) &&
+           (postgres_url_is(job->where) || name_spent(job->where, error)) &&
            program_helper_start(&job->helper, job->stages.programs, job->stages.count, error);
 }
 
@@ -109,9 +126,10 @@ static bool prepare_stages(struct job *job, struct error *error) {
 static bool open_store(struct job *job, struct error *error) {
     static const enum store_use uses[] = {
         [ADD] = STORE_ADDS, [RUN] = STORE_RUNS, [LIST] = STORE_LISTS, [RETRY] = STORE_RUNS};
-    const struct store_kind *kind = store_kind_of(job->where, error);
-    if (kind != NULL)
-        job->store = kind->open(job->where, uses[job->action], error);
+    enum store_use use = uses[job->action];
+    if (job->action == RETRY && postgres_url_is(job->where))
+        use = STORE_ADDS; /* which makes no spool there, and needs no key */
+    job->store = store_kind_of(job->where)->open(job->where, use, error);
     return job->store != NULL;
 }
 
@@ -128,6 +146,8 @@ static void allow_descriptors(void) {
 static bool configure(void *context, struct error *error) {
     struct job *job = context;
     signal(SIGPIPE, SIG_IGN);
+    if (job->action == INIT)
+        return init(job->where, error);
     if ((job->action == RUN && !prepare_stages(job, error)) || !open_store(job, error))
         return false;
     tzset();
@@ -163,6 +183,8 @@ static int act(void *context) {
         return run(job);
     case RETRY:
         return retry(job);
+    case INIT:
+        return STATUS_DONE; /* configure has done it: it needs no input from others */
     case LIST:
         break;
     }
@@ -178,11 +200,11 @@ static void release(void *context) {
 
 static enum action action_named(const char *name) {
     static const char *const names[] = {
-        [ADD] = "add", [RUN] = "run", [LIST] = "list", [RETRY] = "retry"};
-    for (int i = ADD; i <= RETRY; i++)
+        [ADD] = "add", [RUN] = "run", [LIST] = "list", [RETRY] = "retry", [INIT] = "init"};
+    for (int i = ADD; i <= INIT; i++)
         if (strcmp(names[i], name) == 0)
             return (enum action)i;
-    usage_error("'%s' is not add, run, list or retry", name);
+    usage_error("'%s' is not add, run, list, retry or init", name);
 }
 
 /* `words` are the operands after the store. */
@@ -201,9 +223,11 @@ int main(int argc, char **argv) {
     struct job job = {.store = NULL};
     int first = options_parse(&command, argc, argv);
     if (argc - first < 2)
-        usage_error("add, run, list or retry, and a directory are needed");
+        usage_error("add, run, list, retry or init, and a directory or URL are needed");
     job.action = action_named(argv[first]);
     job.where = argv[first + 1];
+    if (job.action == INIT && !postgres_url_is(job.where))
+        usage_error("init needs a postgresql:// URL; a folder is made by add");
     read_operands(&job, argv + first + 2);
     return command_run(&parts, &job);
 }

@@ -4,8 +4,7 @@
 
 #include "agent/store.h"
 
-/* The kind of the store that an operand names: a folder, unless it begins as the address of another
- * kind. NULL and an error with status 78 if this build does not have that kind. */
-const struct store_kind *store_kind_of(const char *where, struct error *error);
+/* The kind of the store that an operand names: a folder, unless it is a URL of PostgreSQL. */
+const struct store_kind *store_kind_of(const char *where);
 
 #endif

@@ -42,21 +42,32 @@ static bool run_cipher(const char *configured, bool encrypt, const char *name,
     return good;
 }
 
+/* The bytes of a file, which the caller frees; NULL if there are no random numbers. Sets *size. */
+static unsigned char *encrypt(const char *key, const char *name, jv value, size_t *size) {
+    char *text = json_text(value);
+    size_t text_size = strlen(text);
+    *size = NONCE_SIZE + TAG_SIZE + text_size;
+    unsigned char *file = must_alloc(*size);
+    bool good = RAND_bytes(file, NONCE_SIZE) == 1 &&
+                run_cipher(key, true, name, file, (unsigned char *)text, (int)text_size,
+                           file + NONCE_SIZE + TAG_SIZE, file + NONCE_SIZE);
+    OPENSSL_cleanse(text, text_size);
+    free(text);
+    if (good)
+        return file;
+    free(file);
+    return NULL;
+}
+
 bool encrypted_file_write(const char *folder, const char *key, const char *name, jv value,
                           struct error *error) {
-    char *text = json_text(value), *noise = random_name(12);
-    size_t size = strlen(text);
-    unsigned char *file = must_alloc(NONCE_SIZE + TAG_SIZE + size);
+    size_t size;
+    char *noise = random_name(12);
+    unsigned char *file = encrypt(key, name, value, &size);
     char *path = must_format("%s/%s", folder, name), *aside = must_format("%s/.%s", folder, noise);
-    bool good = RAND_bytes(file, NONCE_SIZE) == 1 &&
-                run_cipher(key, true, name, file, (unsigned char *)text, (int)size,
-                           file + NONCE_SIZE + TAG_SIZE, file + NONCE_SIZE);
-    if (!good)
-        fail(error, STATUS_INTERNAL, "%s: cannot be encrypted", folder);
+    bool good = file != NULL || fail(error, STATUS_INTERNAL, "%s: cannot be encrypted", folder);
     good = good && durable_folder(folder, error) &&
-           durable_write(aside, path, (char *)file, NONCE_SIZE + TAG_SIZE + size, 0, error);
-    OPENSSL_cleanse(text, size);
-    free(text);
+           durable_write(aside, path, (char *)file, size, 0, error);
     free(noise);
     free(file);
     free(path);
@@ -89,5 +100,21 @@ jv encrypted_file_read(const char *folder, const char *key, const char *name) {
         value = decrypt(key, name, (unsigned char *)file, size);
     free(path);
     free(file);
+    return value;
+}
+
+char *encrypted_text(const char *key, const char *name, jv value) {
+    size_t size;
+    unsigned char *bytes = encrypt(key, name, value, &size);
+    char *text = bytes != NULL ? base64url_encode(bytes, size) : NULL;
+    free(bytes);
+    return text;
+}
+
+jv encrypted_text_read(const char *key, const char *name, const char *text) {
+    size_t size;
+    unsigned char *bytes = base64url_decode(text, strlen(text), &size);
+    jv value = bytes != NULL ? decrypt(key, name, bytes, size) : jv_invalid();
+    free(bytes);
     return value;
 }

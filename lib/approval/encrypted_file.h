@@ -17,4 +17,11 @@ bool encrypted_file_write(const char *folder, const char *key, const char *name,
 /* The value in the file; invalid if there is none or it cannot be decrypted. */
 jv encrypted_file_read(const char *folder, const char *key, const char *name);
 
+/* The same as a text in base64url, to be kept elsewhere; the caller frees. NULL if it cannot be
+ * encrypted. */
+char *encrypted_text(const char *key, const char *name, jv value);
+
+/* The value in such a text; invalid if it cannot be decrypted with this key and for this name. */
+jv encrypted_text_read(const char *key, const char *name, const char *text);
+
 #endif

@@ -46,8 +46,11 @@ static bool drop(const struct confinement *needs) {
         good = unveil(*path, "r") == 0 || errno == ENOENT;
     for (const char *const *path = needs->writes; good && *path != NULL; path++)
         good = unveil_folder_of(*path) && (unveil(*path, "rwc") == 0 || errno == ENOENT);
+    if (good && needs->sockets != NULL)
+        good = unveil(needs->sockets, "rw") == 0;
     char promises[100] = "stdio";
     strlcat(promises, needs->network ? " inet dns rpath" : reads ? " rpath" : "", sizeof promises);
+    strlcat(promises, needs->sockets != NULL ? " unix" : "", sizeof promises);
     strlcat(promises, writes ? " wpath cpath fattr flock" : "", sizeof promises);
     strlcat(promises, needs->jobs ? " proc" : "", sizeof promises);
     strlcat(promises, needs->helper || stage_role() != STAGE_ABSENT ? " sendfd recvfd" : "",

@@ -20,6 +20,7 @@
 enum {
     LEAST_ABI = 2, /* earlier ones prevent renaming files into another folder */
     TRUNCATE = 1 << 14,
+    RESOLVE_UNIX = 1 << 16,
     EVERY_RIGHT = (1 << 14) - 1, /* of ABI 2 */
     BIND_TCP = 1 << 0,
     CONNECT_TCP = 1 << 1,
@@ -39,7 +40,7 @@ static const struct {
     {3, {.files = TRUNCATE}},         {4, {.network = BIND_TCP}},
     {5, {.files = 1 << 15}},          /* ioctl(2) of a device */
     {6, {.scopes = 1 << 0 | 1 << 1}}, /* abstract unix(7) sockets and signals to other processes */
-    {9, {.files = 1 << 16}},          /* unix(7) sockets of other processes */
+    {9, {.files = RESOLVE_UNIX}},     /* unix(7) sockets of other processes */
 };
 
 static struct handled handled_by(long abi, bool network) {
@@ -120,6 +121,8 @@ bool linux_landlock(const struct confinement *needs, bool *had) {
         good = allow(ruleset, *path, reads_folder);
     for (const char *const *path = needs->writes; good && *path != NULL; path++)
         good = allow_writing(ruleset, *path, writes_folder & handled.files);
+    if (good && needs->sockets != NULL && (handled.files & RESOLVE_UNIX) != 0)
+        good = allow(ruleset, needs->sockets, RESOLVE_UNIX);
     good = good && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (ruleset >= 0)
         close(ruleset);

@@ -188,6 +188,7 @@ static const struct row network[] = {
     /* Other options administer the machine's firewall and interfaces. */
     IF(setsockopt, IS(1, WHOLE, SOL_SOCKET), IS(2, WHOLE, SO_KEEPALIVE)),
     IF(setsockopt, IS(1, WHOLE, IPPROTO_TCP), IS(2, ALL_BUT(7), 0)), /* to TCP_KEEPCNT and _SYNCNT */
+    IF(setsockopt, IS(1, WHOLE, IPPROTO_TCP), IS(2, WHOLE, TCP_USER_TIMEOUT)),
     IF(setsockopt, IS(1, WHOLE, IPPROTO_IP), IS(2, WHOLE, IP_RECVERR)),
     IF(setsockopt, IS(1, WHOLE, IPPROTO_IPV6), IS(2, WHOLE, IPV6_RECVERR)),
     IF(setsockopt, IS(1, WHOLE, IPPROTO_IPV6), IS(2, WHOLE, IPV6_V6ONLY)),
@@ -214,6 +215,11 @@ static const struct row network[] = {
     IF(socketcall, IS(0, ALL_BUT(7), 8)), IF(socketcall, IS(0, ALL_BUT(1), 16)),
     IF(socketcall, IS(0, WHOLE, 19)), IF(socketcall, IS(0, WHOLE, 20)),
 #endif
+};
+
+/* For connecting to unix(7) sockets. */
+static const struct row sockets[] = {
+    IF(socket, IS(0, WHOLE, AF_UNIX), IS(1, ALL_BUT(SOCKET_FLAGS), SOCK_STREAM), IS(2, WHOLE, 0)),
 };
 
 /* For forking copies of this process and waiting for them. */
@@ -350,7 +356,7 @@ bool linux_seccomp(const struct confinement *needs, bool *had) {
     if (!*had)
         return true;
     struct row *rows = must_alloc(sizeof always + sizeof writing + sizeof times + sizeof network +
-                                  sizeof jobs + sizeof helper + sizeof stage);
+                                  sizeof sockets + sizeof jobs + sizeof helper + sizeof stage);
     size_t count = 0;
     ADD_ROWS(rows, count, always);
     if (needs->writes[0] != NULL)
@@ -359,6 +365,8 @@ bool linux_seccomp(const struct confinement *needs, bool *had) {
         ADD_ROWS(rows, count, times);
     if (needs->network)
         ADD_ROWS(rows, count, network);
+    if (needs->sockets != NULL)
+        ADD_ROWS(rows, count, sockets);
     if (needs->jobs)
         ADD_ROWS(rows, count, jobs);
     if (needs->helper)

@@ -1,6 +1,9 @@
 /* store-check: does with a store of documents (lib/agent/store.h) what the lines on stdin say, and
  * prints what came of each. A NAME is that of a held document, or - for the newest.
  *
+ *     init URL                           prints `made FROM TO`
+ *     timeout SECONDS                    of a worker, for PostgreSQL
+ *     audit NAME once|always JSON        an array of records
  *     open KIND WHERE lists|adds|runs
  *     watch                              it will be waited
  *     confine                            gives up rights, as agent-spool does
@@ -19,6 +22,8 @@
  * from now on; 0: none crash                              ends without a word to the store close
  *
  * Without `close` at the end of the script the store is closed. */
+#include "agent/postgres_schema.h"
+#include "agent/postgres_store.h"
 #include "agent/store.h"
 #include "base/clock.h"
 #include "system/confine.h"
@@ -37,7 +42,7 @@
 
 enum { HELD = 4096, SPENDS = 64 };
 
-static const struct store_kind *const kinds[] = {&folder_store};
+static const struct store_kind *const kinds[] = {&folder_store, &postgres_store};
 static const char *const places[] = {"queue", "done", "failed"};
 
 static struct store *store;
@@ -290,6 +295,29 @@ static void crash(char *line) {
     _exit(0);
 }
 
+static void audit(char *line) {
+    struct held *one = held[find(word(&line))];
+    bool once = strcmp(word(&line), "once") == 0;
+    store->kind->audit(store, one, json_of(line), once);
+}
+
+static void init(char *line) {
+    struct error error = {STATUS_DONE, ""};
+    const char *key = NULL;
+    int from = 0, to = 0;
+    if (postgres_spool_key(&key, &error) && postgres_init(word(&line), key, &from, &to, &error)) {
+        printf("made %d %d\n", from, to);
+        fflush(stdout);
+        return;
+    }
+    say("error", error.text);
+    exit(error.status);
+}
+
+static void set_timeout(char *line) {
+    postgres_settings.worker_timeout = strtod(word(&line), NULL);
+}
+
 static void close_store(char *line) {
     (void)line;
     if (store != NULL)
@@ -304,22 +332,25 @@ static void close_store(char *line) {
 static const struct {
     const char *name;
     void (*act)(char *line);
-} actions[] = {{"open", open_store},   {"confine", confine_here},
-               {"watch", watch},       {"add", add},
-               {"take", take},         {"due", due},
-               {"wait", wait_for},     {"entry", entry},
-               {"save", save},         {"leave", leave},
-               {"put_back", put_back}, {"spend", spend},
-               {"spent", spent},       {"commit", commit},
-               {"beat", beat},         {"each", each},
-               {"retry", retry},       {"limit", limit},
-               {"crash", crash},       {"close", close_store}};
+} actions[] = {{"open", open_store},    {"confine", confine_here},
+               {"watch", watch},        {"add", add},
+               {"take", take},          {"due", due},
+               {"wait", wait_for},      {"entry", entry},
+               {"save", save},          {"leave", leave},
+               {"put_back", put_back},  {"spend", spend},
+               {"spent", spent},        {"commit", commit},
+               {"beat", beat},          {"each", each},
+               {"retry", retry},        {"limit", limit},
+               {"crash", crash},        {"close", close_store},
+               {"audit", audit},        {"init", init},
+               {"timeout", set_timeout}};
 
 static void act(char *line) {
     const char *name = word(&line);
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
         if (strcmp(actions[i].name, name) == 0) {
-            if (store == NULL && actions[i].act != open_store)
+            if (store == NULL && actions[i].act != open_store && actions[i].act != init &&
+                actions[i].act != set_timeout)
                 give_up("nothing is open");
             actions[i].act(line);
             return;
