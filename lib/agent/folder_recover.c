@@ -195,6 +195,8 @@ static bool recover_document(struct folder *folder, const struct record *records
 static bool recover_documents(struct recovery *recovery, struct error *error) {
     bool good = true;
     struct folder_paths paths = {.paths = NULL};
+    if (recovery->count == 0)
+        return true;
     qsort(recovery->records, recovery->count, sizeof *recovery->records, by_name);
     for (size_t i = 0, next; good && i < recovery->count; i = next) {
         for (next = i + 1; next < recovery->count &&
@@ -205,7 +207,7 @@ static bool recover_documents(struct recovery *recovery, struct error *error) {
             folder_paths_add(&paths, folder_path(folder_place((enum store_place)place),
                                                  recovery->records[i].name));
     }
-    good = good && (paths.count == 0 || folder_sync(recovery->folder, &paths, error));
+    good = good && folder_sync(recovery->folder, &paths, error);
     folder_paths_free(&paths);
     return good;
 }

@@ -26,7 +26,9 @@ static bool settle(struct folder *folder, int claim, struct error *error) {
     char *path = folder_path("log", run);
     bool good = size >= 0 || fail(error, STATUS_IO, "a lock: %s", strerror(errno));
     if (good && size > 0 && strchr(run, '/') == NULL && access(path, F_OK) == 0)
-        good = folder_recover(folder, error);
+        good = folder_recover(folder, error) &&
+               (access(path, F_OK) != 0 || /* it has not ended quite yet */
+                fail(error, STATUS_NOT_YET, "another process has it"));
     free(path);
     if (good && (lseek(claim, 0, SEEK_SET) != 0 || ftruncate(claim, 0) != 0 ||
                  !durable_write_all(claim, folder->run, strlen(folder->run))))

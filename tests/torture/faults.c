@@ -11,6 +11,7 @@
  *                    hold     the call waits until byte 8 of the file is not 0; others continue
  *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
  *                             this process)
+ *                    broken   from then on nothing on the disk can be changed by this process
  *                    short    a write or send does only half
  *     FAULT_LOG      a file to which process and call are appended
  *     FAULT_ORDER    a file for reports of data that leaves the process, or a file that is
@@ -39,7 +40,7 @@ static uint64_t *counter;
 static uint64_t *signalled; /* after it: not 0 once all are dead, or the held call may continue */
 static uint64_t fault_at;
 static const char *kind, *only;
-static int disk_is_full;
+static int disk_is_full, disk_is_broken;
 static int log_fd = -1, order_fd = -1;
 
 /* For appending; opened at the start, because a command gives up the right to. */
@@ -117,7 +118,7 @@ static bool counts(const char *call) {
                             strcmp(only + size + 1, call) == 0);
 }
 
-enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4 };
+enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4, FREES_ROOM = 8 };
 
 /* Whether the call fails, with errno set; *is_short if it does half. */
 static int fails(const char *call, int what, int *is_short) {
@@ -125,6 +126,10 @@ static int fails(const char *call, int what, int *is_short) {
         return 0;
     if (disk_is_full && (what & MAKES_FILE)) {
         errno = ENOSPC;
+        return 1;
+    }
+    if (disk_is_broken && (what & (MAKES_FILE | FREES_ROOM))) {
+        errno = EIO;
         return 1;
     }
     bool all = strcmp(kind, "killall") == 0;
@@ -144,6 +149,10 @@ static int fails(const char *call, int what, int *is_short) {
     else if (strcmp(kind, "enospc") == 0 && (what & MAKES_FILE)) {
         disk_is_full = 1;
         errno = ENOSPC;
+        return 1;
+    } else if (strcmp(kind, "broken") == 0 && (what & (MAKES_FILE | FREES_ROOM))) {
+        disk_is_broken = 1;
+        errno = EIO;
         return 1;
     } else if (strcmp(kind, "eio") == 0) {
         errno = EIO;
@@ -260,7 +269,7 @@ int close(int fd) {
 
 int unlink(const char *path) {
     int half = 0;
-    return fails("unlink", 0, &half) ? -1 : REAL(unlink)(path);
+    return fails("unlink", FREES_ROOM, &half) ? -1 : REAL(unlink)(path);
 }
 
 int fsync(int fd) {
@@ -276,7 +285,7 @@ int fsync(int fd) {
 
 int ftruncate(int fd, off_t size) {
     int half = 0;
-    return fails("ftruncate", 0, &half) ? -1 : REAL(ftruncate)(fd, size);
+    return fails("ftruncate", FREES_ROOM, &half) ? -1 : REAL(ftruncate)(fd, size);
 }
 
 int mkdir(const char *path, mode_t mode) {
