@@ -90,6 +90,15 @@ can_preload() {
   [ "$(cat spool/done/*)" == '{"a":5}' ]
 }
 
+@test "a document of a killed run is not taken before that run's log is free: the kernel unlocks one after the other" {
+  added '{"a":1}'
+  check "$runs" 'take 1' 'entry - {"step":"ask","key":"k"}' commit crash
+  run flock spool/log/* bash -c "printf '%s\n' '$runs' 'take 1' due crash | timeout 60 store-check"
+  [ "${lines[1]}" == "took none" ]
+  run check "$runs" 'take 1'
+  [[ ${lines[1]} == *' [{"step":"ask","key":"k"}]' ]]
+}
+
 # What the script below commits is a number, which each commit makes greater: after `committed` number N, a of the
 # document is at least N, and its journal has at least N entries.
 script() {

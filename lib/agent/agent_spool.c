@@ -68,6 +68,17 @@ static void sweep(const char *folder) {
         closedir(listing);
 }
 
+/* Whether there is nothing in a folder, or no folder. */
+static bool is_empty(const char *folder) {
+    bool empty = true;
+    DIR *listing = opendir(folder);
+    for (struct dirent *entry; listing != NULL && (entry = readdir(listing)) != NULL;)
+        empty = empty && *entry->d_name == '.';
+    if (listing != NULL)
+        closedir(listing);
+    return empty;
+}
+
 /* Opens it for reading only, whoever owns it. */
 static bool open_to_read(struct agent_spool *spool, struct error *error) {
     spool->descriptor = open(spool->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -96,7 +107,8 @@ static bool open_to_write(struct agent_spool *spool, struct error *error) {
         return fail(error, why.status, "%s: %.900s", spool->directory, why.text);
     if (durable_lock(spool->descriptor, LOCK_EX | LOCK_NB)) {
         sweep("tmp");
-        sweep("lock");
+        if (is_empty("log")) /* of what a killed run had, the locks lead to its log */
+            sweep("lock");
         sweep("journal");
     }
     return durable_lock(spool->descriptor, LOCK_SH) ||
