@@ -26,7 +26,7 @@ def told:
 [$documents[] | . as $one | .document.calls[]? |
   {id, call: (if .name == "note" then "note " else "" end + (.arguments | call)), told: told, place: $one.place,
     free: (.name == "note"), status: .authorization.status, error: .authorization.error,
-    given: ($given[.authorization.auth_req_id // ""] // false)}] as $calls |
+    given: ($given[(.authorization.auth_req_id | strings) // ""] // false)}] as $calls |
 ($calls | map({(.call): .}) | add // {}) as $of |
 def those(f): [$calls[] | select(f) | .call];
 def last_asked: $asked[.] // [] | last.decided;
@@ -53,7 +53,8 @@ def last_asked: $asked[.] // [] | last.decided;
     lost: [($names - [$documents[].name])[],
       those((.told == "done" and $truth[.call] == null) or
         (.status == "approved" and (.told | IN("done", "unknown") | not)) or
-        (.given and (.call | last_asked) == true and .status != "approved" and .error != "invalid_grant"))[]],
+        ((.call | last_asked) == true and .status != "approved" and (.error | IN("invalid_grant", "expired_token") | not)) or
+        (.given and .status != "approved" and .error != "invalid_grant"))[]],
     untold: [$truth | keys[] | select($of[.].told | IN("done", "unknown") | not)],
     no_is_not_no: those((.call | last_asked) == false and .status != "denied"),
     open: those(.told == "open" and .place != "failed"),
