@@ -48,7 +48,10 @@ def last_asked: $asked[.] // [] | last.decided;
     doubled: [($truth | to_entries[] | select(.value > 1).key), ($sent | to_entries[] | select(.value | unique | length > 1).key)],
     repeated: [$asked | to_entries[] | .key as $call | .value as $all | range(1; $all | length) |
       select($all[. - 1].decided == null and $all[.].at < $all[. - 1].at + $expiry) | $call],
-    asked_after_no: [$asked | to_entries[] | select(.value[:-1] | any(.decided == false)).key],
+    # A no to a question whose answer was lost is not known.
+    asked_after_no: [($asked | to_entries[] | .key as $call | .value as $all | range(1; $all | length) |
+        select($all[. - 1].decided == false and $all[.].at < $all[. - 1].at + $expiry) | $call),
+      ($audit | group_by(.call)[] | select(map(.event) | index("denied") as $no | $no != null and (.[$no:] | index("asked")) != null)[0].call)],
     not_approved: [$truth | keys[] | select(startswith("note ") | not) | select($asked[.] // [] | any(.decided == true) | not)],
     lost: [($names - [$documents[].name])[],
       those((.told == "done" and $truth[.call] == null) or
