@@ -63,6 +63,13 @@ documents() {
   jq -e '[.journal[].step] == ["execute"]' out
 }
 
+@test "a document that cannot be saved does not keep a run from its end" {
+  documents 3 | timeout 60 engine-check --refuse 1-99 -- sh -c 'jq -c ".b = 1"' > out 2> err || [ $? -eq 74 ]
+  cat out err
+  jq -se 'all(.place == "queue" and .document.b == null)' out
+  [ "$(grep -c 'the store is full' err)" -eq 1 ] # one document at a time
+}
+
 @test "when the store is lost, its stages are ended, and nothing more is written" {
   a_call > call
   run --separate-stderr timeout 60 engine-check -w -j 2 --lose 1 -- tool-run --without-approval --tool buy -- sh -c 'echo >> ran' < <(cat call call)

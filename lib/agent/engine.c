@@ -294,7 +294,8 @@ static bool is_finished(const struct engine *engine) {
             return false;
     if (engine->stopping || engine->troubled)
         return true;
-    return !engine->look &&
+    bool looks = engine->look && engine->flight_count < engine->settings->jobs;
+    return !looks &&
            (!engine->settings->waits || engine->store->kind->next_due(engine->store) == INFINITY);
 }
 

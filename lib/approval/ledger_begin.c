@@ -106,6 +106,11 @@ bool ledger_logs_in_stage(const struct ledger *ledger) {
 
 bool ledger_log(const struct ledger *ledger, jv records, bool once, struct error *error) {
     struct stage_document *document = audited(ledger);
+    struct stage_document *own = journal_stage(ledger->journal);
+    if (document == NULL && own != NULL && !stage_settle(own, error)) {
+        jv_free(records); /* whoever goes on with the document logs what its journal has */
+        return false;
+    }
     if (document == NULL)
         return audit_append(ledger->audit, records, once, error);
     struct stage_message message = stage_message_new(STAGE_AUDIT, document->number);

@@ -118,8 +118,9 @@ static bool send_waiting(struct stage_document *document) {
         frame_free(frame);
     }
     document->waiting_count -= sent;
-    memmove(document->waiting, document->waiting + sent,
-            document->waiting_count * sizeof *document->waiting);
+    if (sent > 0)
+        memmove(document->waiting, document->waiting + sent,
+                document->waiting_count * sizeof *document->waiting);
     return good;
 }
 
@@ -292,6 +293,12 @@ struct stage_document *stage_knock(struct error *error) {
     if (stage.inner == NULL)
         is_gone(error);
     return stage.inner;
+}
+
+bool stage_settle(struct stage_document *document, struct error *error) {
+    while ((document->is_asking || document->waiting_count > 0) && take_next(false))
+        continue;
+    return stage_engine_lives() || is_gone(error);
 }
 
 bool stage_ask(struct stage_document *document, const struct stage_message *message,

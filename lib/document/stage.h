@@ -68,6 +68,10 @@ bool stage_ask(struct stage_document *document, const struct stage_message *mess
  * refusal is reported, and goes into the document's status. */
 void stage_tell(struct stage_document *document, const struct stage_message *message);
 
+/* Waits until all that was told is answered. False and an error with status 74 if the engine is
+ * gone: then it may not be written down. */
+bool stage_settle(struct stage_document *document, struct error *error);
+
 /* Gives the document back when all before is answered: `outcome`, which is taken, or nothing if it
  * is invalid; without `changed` the document as it came. Frees the document. False and an error
  * with status 74 if it cannot be given back. */

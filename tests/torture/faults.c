@@ -175,32 +175,43 @@ static int is_file(int fd) {
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? MAKES_FILE : 0;
 }
 
-/* What a run of agent-spool writes in tmp/, and renames, is in its log already, which is synced.
- * What it writes in lock/ is for processes, and none survives a crash of the machine. */
-static int is_in_log(const char *path) {
-    return strcmp(program_invocation_short_name, "agent-spool") == 0 &&
-           (strstr(path, "tmp/") != NULL || strstr(path, "lock/") != NULL);
+/* Whether the file is in a folder of that name, which is not in the root. */
+static bool is_in(int fd, const char *folder) {
+    char link[40], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    long size = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    if (size <= 0)
+        return false;
+    path[size] = '\0';
+    char *name = strrchr(path, '/');
+    if (name == NULL || name == path)
+        return false;
+    *name = '\0';
+    char *parent = strrchr(path, '/');
+    return parent != NULL && parent > path && strcmp(parent + 1, folder) == 0;
 }
 
-static int must_be_synced(int fd) {
-    char link[40], path[4096];
+/* What a spool has in its log is synced there, and later in the documents' files (tmp, before they
+ * are renamed). A document's lock, and the generation of a journal, need not be on the disk: they
+ * are for processes, and none survives a crash of the machine. */
+static int must_be_synced(int fd, const void *bytes, size_t size) {
+    static const char generation[] = "{\"format\":1,\"step\":\"generation\"";
+    static const char executed[] = "{\"format\":1,\"step\":\"executed\"";
     if (!is_file(fd) || fd <= STDERR_FILENO || fd >= DESCRIPTORS)
         return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t size = readlink(link, path, sizeof path - 1);
-    path[size > 0 ? size : 0] = '\0';
-    char *name = strrchr(path, '/');
-    if (name != NULL)
-        name[1] = '\0';
-    size_t end = strlen(path);
-    return end < 5 || !is_in_log(path + end - 5);
+    if (size >= sizeof generation && memcmp(bytes, generation, sizeof generation - 1) == 0)
+        return 0;
+    if (size >= sizeof executed && memcmp(bytes, executed, sizeof executed - 1) == 0 &&
+        is_in(fd, "spent"))
+        return 0;
+    return order_fd < 0 || (!is_in(fd, "tmp") && !is_in(fd, "lock"));
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
     int half = 0;
     if (fails("write", is_file(fd) | CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half))
         return -1;
-    if (must_be_synced(fd))
+    if (must_be_synced(fd, bytes, size))
         unsynced[fd] = 1;
     else if (!is_file(fd) && fd != STDERR_FILENO)
         leaves("writes to a pipe or socket before a sync");
@@ -221,16 +232,9 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t offset) {
     return REAL(pread)(fd, bytes, size, offset);
 }
 
-/* A pair of sockets on one machine has no input or output errors. */
-static int is_local(int fd) {
-    struct sockaddr_storage name;
-    socklen_t size = sizeof name;
-    return syscall(SYS_getsockname, fd, &name, &size) != 0 || name.ss_family == AF_UNIX;
-}
-
 ssize_t send(int fd, const void *bytes, size_t size, int flags) {
     int half = 0;
-    if (fails("send", CAN_BE_SHORT, &half) && (errno != EIO || !is_local(fd)))
+    if (fails("send", CAN_BE_SHORT, &half))
         return -1;
     leaves("sends before a sync");
     return REAL(send)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
@@ -255,7 +259,8 @@ int rename(const char *from, const char *to) {
     for (int fd = 0; fd < DESCRIPTORS; fd++)
         if (unsynced[fd])
             out_of_order("renames before a sync");
-    folder_unsynced = folder_unsynced || !is_in_log(from);
+    if (strncmp(from, "tmp/", 4) != 0) /* a spool's */
+        folder_unsynced = 1;
     return REAL(rename)(from, to);
 }
 
