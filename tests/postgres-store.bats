@@ -27,9 +27,9 @@ teardown() {
   postgres_stop
 }
 
-# A server with a spool: spool [SETTING...]
+# A server with a spool.
 spool() {
-  postgres_start "$@"
+  postgres_start
   check "init $url" > made
 }
 
@@ -44,8 +44,9 @@ begin() {
   store-check < "$1.in" > "$1.out" 2> "$1.err" 3>&- &
   started+=($!)
   eval "pid_$1=$!"
-  exec {inputs[$1]}> "$1.in"
-  local line name=$1
+  local line name=$1 input
+  exec {input}> "$1.in"
+  inputs[$1]=$input
   shift
   for line in "$@"; do say "$name" "$line"; done
 }
@@ -59,6 +60,12 @@ say() {
 all_end() {
   local pid
   for pid in "$@"; do wait "$pid"; done
+}
+
+# No more lines for it: it closes its store, and ends.
+hang_up() {
+  local input=${inputs[$1]}
+  exec {input}>&-
 }
 
 lines() {
@@ -113,7 +120,7 @@ add() {
   postgres_start
   for i in 1 2 3 4; do check "init $url" > "made$i" 2>&1 3>&- & pids+=($!); done
   all_end "${pids[@]}"
-  [ "$(sort made? | uniq -c | awk '{print $1, $2, $3, $4}' | sort | tr '\n' ,)" = "1 made 0 2,3 made 2 2," ]
+  [ "$(sort ./made? | uniq -c | awk '{print $1, $2, $3, $4}' | sort | tr '\n' ,)" = "1 made 0 2,3 made 2 2," ]
 }
 
 @test "what was added is taken in its order, kept with its journal, and the journal goes when it is done" {
@@ -140,9 +147,15 @@ add() {
     pids+=($!)
   done
   all_end "${pids[@]}"
-  cat ?.out | grep '^took 2' | cut -d' ' -f2 | sort > taken
+  cat ./?.out | grep '^took 2' | cut -d' ' -f2 | sort > taken
   [ "$(wc -l < taken)" -eq 300 ]
   [ "$(sort -u taken | wc -l)" -eq 300 ]
+}
+
+# b takes over the document that has these words: takes_over WORDS
+takes_over() {
+  [ "$(ask b beat)" = beat ] || return 1
+  ask b "take 1" | grep -q "$1"
 }
 
 @test "a worker that was stopped for longer than the timeout is given up, and writes nothing any more" {
@@ -156,8 +169,7 @@ add() {
   kill -STOP "$pid_a"
   [ "$(ask b "take 1")" = "took none" ]
   [ "$(ask b due)" = "due later" ]
-  takes_over() { [ "$(ask b beat)" = beat ] && ask b "take 1" | grep -q '"by":"a"'; }
-  await takes_over
+  await takes_over '"by":"a"'
   kill -CONT "$pid_a"
   say a 'entry - {"step":"execute","by":"a"}'
   say a 'audit - always [{"event":"executed"}]'
@@ -181,8 +193,7 @@ add() {
   check "open postgresql $url runs" "take 2" close > out
   [ "$(grep -c "^took 2" out)" -eq 1 ]
   worker b
-  takes_over() { [ "$(ask b beat)" = beat ] && ask b "take 1" | grep -q '"i":1'; }
-  await takes_over
+  await takes_over '"i":1'
 }
 
 # A worker whose connection goes through cut-proxy: cut_worker SIGNAL; then all of a document's kinds of writing
@@ -239,6 +250,10 @@ write_everything() {
   written_once
 }
 
+waits() {
+  [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")" -ge "$1" ]
+}
+
 # The server goes on with what a connection has left behind.
 @test "a commit that is still under way at the server when its connection is lost is made once" {
   spool
@@ -256,7 +271,6 @@ write_everything() {
   kill -HUP "$proxy_pid"
   before=$(lines a)
   say a commit
-  waits() { [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")" -ge "$1" ]; }
   await grep -q cut cuts
   await waits 2 # the one left behind waits for the lock, and the new one for that
   echo "COMMIT;" >&"$hold"
@@ -337,7 +351,7 @@ write_everything() {
   ask a commit | grep -q ^refused
   say a 'entry - {"step":"ask"}'
   [ "$(ask a commit)" = committed ]
-  exec {inputs[a]}>&-
+  hang_up a
   await gone "$pid_a"
   check "open postgresql $url runs" "take 1" > out
   grep -q '^took .* {"i":1,"spool":{"added_at":[0-9]*}} \[{"step":"ask"}\]$' out
@@ -411,6 +425,10 @@ write_everything() {
   [ "$(ask b "wait 60")" = readable ]
 }
 
+comes() {
+  ask a "take 1" | grep -q '"i":1'
+}
+
 @test "what is put off is not taken before, and the server's clock decides" {
   spool
   add 1
@@ -420,7 +438,6 @@ write_everything() {
   [ "$(ask a commit)" = committed ]
   [ "$(ask a due)" = "due later" ]
   [ "$(ask a "take 1")" = "took none" ]
-  comes() { ask a "take 1" | grep -q '"i":1'; }
   await comes
 }
 
@@ -437,6 +454,16 @@ write_everything() {
   ask a "take 1" | grep -q '"changed":true'
 }
 
+spends() {
+  say "$1" "spend - 1900000000-k k $2"
+  ask "$1" commit | head -n 1 | cut -d' ' -f3-
+}
+
+ends() {
+  say "$1" "spent - 1900000000-k k $2 $3"
+  ask "$1" commit > /dev/null
+}
+
 @test "an approval is used once, whichever worker, and a try that perhaps used it stays" {
   spool
   add 2
@@ -444,8 +471,6 @@ write_everything() {
   worker b
   ask a "take 1" > /dev/null
   ask b "take 1" > /dev/null
-  spends() { say "$1" "spend - 1900000000-k k $2"; ask "$1" commit | head -n 1 | cut -d' ' -f3-; }
-  ends() { say "$1" "spent - 1900000000-k k $2 $3"; ask "$1" commit > /dev/null; }
   [ "$(spends a one)" = now ]
   [ "$(spends b two)" = unknown ]
   ends a one not_used
@@ -471,7 +496,7 @@ write_everything() {
     pids+=($!)
   done
   all_end "${pids[@]}"
-  [ "$(cat ?.out | grep -c ^committed)" -eq 100 ]
+  [ "$(cat ./?.out | grep -c ^committed)" -eq 100 ]
   sql "SELECT line FROM ciba.audit ORDER BY n" > log
   audit-verify log > verified
   grep -q '^125 ' verified
@@ -491,13 +516,39 @@ write_everything() {
   [ "$(tail -n 1 out)" = end ]
 }
 
+rows_read() {
+  sql "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'documents'"
+}
+
+rows_are_counted() {
+  [ "$(rows_read)" -ge "$1" ]
+}
+
+@test "a long queue, waiting or due, is not read to take what is due first" {
+  spool
+  sql "INSERT INTO ciba.documents (name, due, document) SELECT 'w' || i, now() + i * interval '1 hour', '{}' FROM generate_series(1, 10000) AS i"
+  await rows_are_counted 0
+  before=$(rows_read)
+  check "open postgresql $url runs" "take 1" due > out
+  grep -qx 'due later' out
+  sql "UPDATE ciba.documents SET due = due - interval '2 years'; SELECT count(*) FROM ciba.documents" > /dev/null
+  await rows_are_counted $((before + 10000)) # of the UPDATE
+  before=$(rows_read)
+  check "open postgresql $url runs" "take 5" "take 5" due "take 5" > out
+  [ "$(grep '^took w' out | cut -d' ' -f2 | tr '\n' ' ')" = "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 " ]
+  await rows_are_counted $((before + 15))
+  [ "$(rows_read)" -lt $((before + 1000)) ]
+}
+
 @test "retry takes the failed ones that are named, or all; one that is not there is an error" {
   spool
   add 3
   worker a
   ask a "take 3" > /dev/null
   await grep -q '"i":3' a.out
-  for name in $(grep '^took' a.out | cut -d' ' -f2); do say a "put_back $name failed 0 {\"n\":\"$name\"}"; done
+  grep '^took' a.out | cut -d' ' -f2 > names
+  while read -r name; do say a "put_back $name failed 0 {}"; done < names
+  name=$(head -n 1 names)
   [ "$(ask a commit)" = committed ]
   check "open postgresql $url adds" "retry nobody $name" "each failed" > out
   grep -q '^error nobody: ' out
@@ -538,6 +589,17 @@ write_everything() {
   done
 }
 
+said() {
+  check "open postgresql $url runs" 2> err > /dev/null || return 1
+  grep -q 'synchronous_commit is off' err || return 1
+  grep -q 'fsync is off' err
+}
+
+reads_only() {
+  exits 69 check "open postgresql $url runs" > out || return 1
+  grep -q 'name the primary' out
+}
+
 @test "a server of no use is said in words: too little, read-only, not there; the password never is" {
   spool
   with_password=${url/postgres@/postgres:the-PASSWORD@}
@@ -553,12 +615,92 @@ write_everything() {
   exits 78 check "open postgresql $url&schema=Wrong;x runs" > out
   sql "ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET fsync = off" 2> /dev/null || { sql "ALTER SYSTEM SET synchronous_commit = off"; sql "ALTER SYSTEM SET fsync = off"; }
   sql "SELECT pg_reload_conf()" > /dev/null
-  said() { check "open postgresql $url runs" 2> err > /dev/null && grep -q 'synchronous_commit is off' err && grep -q 'fsync is off' err; }
   await said
   sql "ALTER SYSTEM SET default_transaction_read_only = on"
   sql "SELECT pg_reload_conf()" > /dev/null
-  reads_only() { exits 69 check "open postgresql $url runs" > out && grep -q 'name the primary' out; }
   await reads_only
   check "open postgresql $url lists" "each queue" > out
   grep -q ^end out
+}
+
+@test "a synchronous standby that is promoted has all that was confirmed, and the worker goes on with it" {
+  spool
+  standby_start
+  add 2
+  worker_url="postgresql://postgres@/postgres?host=$postgres,$postgres&port=5432,5433"
+  worker a
+  ask a "take 1" > /dev/null
+  write_everything
+  ask a commit | grep -q 'never-k now'
+  say a 'entry - {"step":"executed"}'
+  postgres_kill
+  before=$(lines a)
+  say a commit
+  postgres_do pg_ctl -D "$postgres/standby" -w promote > /dev/null
+  await more a "$before"
+  [ "$(tail -n 1 a.out)" = committed ]
+  export sql_port=5433
+  written_once
+  [ "$(sql "SELECT count(*) FROM ciba.journal")" -eq 2 ]
+  ask a "take 1" | grep -q ^took
+  check "open postgresql ${worker_url/5432/5439} adds" 'add {"late":1}' commit > out
+  grep -q ^committed out
+}
+
+waits_for_standby() {
+  sql "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'" > waiting || return 1
+  [ -s waiting ]
+}
+
+@test "a commit whose wait for the standby was cancelled is not answered before the standby has it" {
+  spool
+  standby_start
+  add 1
+  worker a
+  ask a "take 1" > /dev/null
+  standby_stop
+  say a 'entry - {"step":"execute"}'
+  before=$(lines a)
+  say a commit
+  await waits_for_standby
+  sql "SELECT pg_cancel_backend($(head -n 1 waiting))" > /dev/null
+  await grep -q 'canceling wait' a.err
+  await waits_for_standby
+  [ "$(lines a)" -eq "$before" ]
+  standby_start
+  await more a "$before"
+  [ "$(tail -n 1 a.out)" = committed ]
+  [ "$(sql "SELECT count(*) FROM ciba.journal")" -eq 1 ]
+}
+
+@test "the server of another machine must have a certificate for its name, from a CA that is known" {
+  authority
+  certificate db DNS:db.example
+  postgres_start
+  cp db.key db.pem "$postgres/data"
+  postgres_give "$postgres/data"
+  tries=0
+  until [ "$tries" -eq 20 ] || {
+    port=$((20000 + RANDOM % 20000))
+    postgres_do pg_ctl -D "$postgres/data" -m fast -w stop > /dev/null || true
+    printf '%s\n' "listen_addresses='127.0.0.1'" "port=$port" "ssl=on" "ssl_cert_file='db.pem'" "ssl_key_file='db.key'" >> "$postgres/data/postgresql.conf"
+    postgres_up > /dev/null 2>&1
+  }; do tries=$((tries + 1)); done
+  far="postgresql://postgres@db.example:$port/postgres?hostaddr=127.0.0.1"
+  SSL_CERT_FILE=$PWD/ca.pem check "init $far" > out
+  grep -q ^made out
+  SSL_CERT_FILE=$PWD/ca.pem check "open postgresql $far adds" 'add {"i":1}' commit > out
+  worker_url=$far
+  SSL_CERT_FILE=$PWD/ca.pem worker a
+  ask a "take 1" | grep -q '"i":1'
+  sql_port=$port sql "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'agent-spool'" > /dev/null
+  say a 'entry - {"step":"ask"}'
+  [ "$(ask a commit)" = committed ] # over a new connection, with the rights that are left
+  exits 69 check "open postgresql $far runs" > out
+  grep -q certificate out
+  exits 69 check "open postgresql ${far/db.example/other.example} runs" > out
+  SSL_CERT_FILE=$PWD/ca.pem exits 69 check "open postgresql ${far/db.example/other.example} runs" > out
+  grep -q 'does not match host name' out
+  check "open postgresql $far&sslmode=require runs" > out
+  grep -q ^opened out
 }

@@ -76,11 +76,32 @@ postgres_kill() {
 # For teardown.
 postgres_stop() {
   [ -n "${postgres:-}" ] || return 0
+  standby_stop
   postgres_do pg_ctl -D "$postgres/data" -m immediate -w stop > /dev/null 2>&1 || true
   rm -rf "$postgres"
 }
 
 # What SQL answers, a line for each row: sql [-v NAME=VALUE] TEXT
 sql() {
-  psql -XqAt -v ON_ERROR_STOP=1 -h "$postgres" -U "${sql_user:-postgres}" -d postgres -c "$1"
+  psql -XqAt -v ON_ERROR_STOP=1 -h "$postgres" -p "${sql_port:-5432}" -U "${sql_user:-postgres}" -d postgres -c "$1"
+}
+
+# A synchronous standby of the server, on port 5433 of the same folder: standby_start
+standby_start() {
+  if [ ! -e "$postgres/standby" ]; then
+    postgres_do pg_basebackup -D "$postgres/standby" -h "$postgres" -U postgres -R -X stream -c fast --no-sync || return 1
+    printf '%s\n' "port=5433" "primary_conninfo='host=$postgres port=5432 user=postgres application_name=standby'" >> "$postgres/standby/postgresql.auto.conf"
+  fi
+  (postgres_do pg_ctl -D "$postgres/standby" -l "$postgres/standby.log" -w -t 60 start 3>&-) > /dev/null 2>&1 || return 1
+  sql "ALTER SYSTEM SET synchronous_standby_names = 'standby'"
+  sql "SELECT pg_reload_conf()" > /dev/null
+  await standby_is_in_step
+}
+
+standby_is_in_step() {
+  [ "$(sql "SELECT sync_state FROM pg_stat_replication" 2> /dev/null)" = sync ]
+}
+
+standby_stop() {
+  [ ! -e "$postgres/standby" ] || postgres_do pg_ctl -D "$postgres/standby" -m immediate -w stop > /dev/null 2>&1 || true
 }

@@ -28,7 +28,7 @@ SCRIPTS = $(shell find .ci examples lib tests -name node_modules -prune -o -type
 lint: ## format, shell, manual, C: clang-format, shellcheck, mandoc, cppcheck, and analyze
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck -x $(SCRIPTS)
-	tests/lint tests/*.bats tests/helper.bash tests/keycloak.bash
+	tests/lint tests/*.bats tests/helper.bash tests/keycloak.bash tests/postgres.bash
 	cd tests && shellcheck -x -s bats -e SC2154,SC2016,SC2030,SC2031,SC2034,SC2094 *.bats
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck -j $$(nproc) --quiet --std=c11 --error-exitcode=1 --enable=warning,performance --suppress=nullPointerRedundantCheck \

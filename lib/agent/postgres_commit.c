@@ -217,12 +217,14 @@ static void answer(struct postgres_store *store, const char *answers) {
     }
 }
 
-/* What was put in is durable. */
+/* What was put in is durable. What is known of when the next one is due stays true, or is early. */
 static void settle(struct postgres_store *store) {
     for (size_t i = store->held_count; i-- > 0;) {
         struct held *held = store->held[i];
         struct postgres_held *state = own(held);
         if (state->back) {
+            if (state->place == STORE_QUEUE)
+                store->next_due = fmin(store->next_due, state->due);
             postgres_free_held(store, held);
             continue;
         }
@@ -234,7 +236,6 @@ static void settle(struct postgres_store *store) {
         state->saved = false;
     }
     postgres_forget(store);
-    store->next_known = false;
 }
 
 /* Nothing of it is. */

@@ -15,7 +15,7 @@ static const char page[] =
     "SELECT name, due::text, extract(epoch FROM due), document FROM ("
     " SELECT name, due, document, sum(length(document)) OVER (ORDER BY due, name) AS total FROM ("
     "  SELECT name, due, document FROM documents WHERE place = $1 AND (due, name) > "
-    "  ($2::timestamptz, $3) ORDER BY due, name LIMIT 200) AS rows) AS counted"
+    "  ($2::timestamptz, $3) ORDER BY due, name LIMIT 1000) AS rows) AS counted"
     " WHERE total - length(document) < 4000000 ORDER BY due, name";
 
 /* Visits a row. False to end. */

@@ -86,7 +86,7 @@ static const char take[] =
     "DECLARE found_some boolean; BEGIN" NEED_NOT_BE_DURABLE OWN_TURN
     " RETURN QUERY WITH soonest AS ("
     "  SELECT d.name FROM documents d WHERE d.place = 'queue' AND d.holder IS NULL"
-    "  AND d.due <= clock_timestamp() AND (cardinality(left_names) = 0 OR NOT EXISTS (SELECT FROM"
+    "  AND d.due <= now() AND (cardinality(left_names) = 0 OR NOT EXISTS (SELECT FROM"
     "   unnest(left_names, left_versions) AS l (n, v) WHERE l.n = d.name AND l.v = d.version))"
     "  ORDER BY d.due, d.name LIMIT most FOR UPDATE SKIP LOCKED),"
     " taken AS (UPDATE documents d SET holder = me FROM soonest s WHERE d.name = s.name"
@@ -222,10 +222,16 @@ static const char resume[] =
     "  AND k.e = (SELECT count(*) FROM journal j WHERE j.name = d.name);"
     " END $$";
 
+static const char begin_worker[] =
+    "CREATE FUNCTION begin_worker(epoch bigint, host text, pid integer, timeout interval)"
+    " RETURNS bigint LANGUAGE plpgsql AS $$ DECLARE made bigint; BEGIN" NEED_NOT_BE_DURABLE
+    " INSERT INTO workers (epoch, host, pid, timeout) VALUES ($1, $2, $3, $4)"
+    "  RETURNING id INTO made; RETURN made; END $$";
+
 /* Ends a worker: what it has is free. */
 static const char leave[] =
     "CREATE FUNCTION leave(me bigint, my_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$"
-    " DECLARE freed integer; BEGIN"
+    " DECLARE freed integer; BEGIN" NEED_NOT_BE_DURABLE
     " DELETE FROM workers WHERE id = me AND epoch = my_epoch;"
     " IF FOUND THEN"
     "  UPDATE documents SET holder = NULL WHERE holder = me;"
@@ -266,6 +272,7 @@ static const char *const functions[] = {
     take,
     write_down,
     beat,
+    begin_worker,
     resume,
     leave,
     add_documents,

@@ -116,7 +116,10 @@ bool postgres_url_parse(struct postgres_url *url, const char *text, bool writes,
     } else {
         const char *hosts = settings_get(postgres_url_get(url, "host"), "PGHOST", NULL);
         url->far = is_far(hosts) || is_far(postgres_url_get(url, "hostaddr"));
-        url->roots = url->far ? find_roots() : NULL;
+        const char *mode = settings_get(postgres_url_get(url, "sslmode"), "PGSSLMODE", NULL);
+        /* With them the mode `require` would be `verify-ca`. */
+        bool verifies = mode == NULL ? url->far : strncmp(mode, "verify-", 7) == 0;
+        url->roots = verifies ? find_roots() : NULL;
         url->folder = in_home(".postgresql");
         good = read_password(url, error);
     }

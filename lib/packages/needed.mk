@@ -1,6 +1,6 @@
 # What the build, the demo and the tests need, by each system's package names. sudo is used unless root.
 
-APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev \
+APT = gcc make pkg-config libcurl4-openssl-dev libjq-dev libssl-dev libmicrohttpd-dev libpq-dev \
 	bash jq curl ca-certificates openssl bats mandoc parallel procps strace
 # The other systems, as far as known.
 DNF = gcc make pkgconf-pkg-config libcurl-devel jq-devel openssl-devel libmicrohttpd-devel bash jq curl \

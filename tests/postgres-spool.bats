@@ -1,0 +1,97 @@
+# agent-spool with a spool in PostgreSQL: the whole flow, with workers and a server that are killed.
+load helper
+load postgres.bash
+
+setup_file() {
+  postgres_setup
+}
+
+teardown_file() {
+  postgres_teardown
+}
+
+setup() {
+  common_setup
+  postgres=""
+  export CIBA_SPOOL_KEY=a-key-of-32-bytes-or-so-for-tests
+  postgres_start
+  agent-spool init "$url"
+}
+
+teardown() {
+  local pid
+  for pid in "${started[@]}"; do kill "$pid" 2> /dev/null || true; done
+  postgres_stop
+}
+
+# Runs the spool's stages: flow [OPTION...]
+flow() {
+  timeout 200 agent-spool run "$@" "$url" -- llm-chat '|' \
+    ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|' \
+    ciba-poll --once '|' stock-buy '|' llm-chat
+}
+
+# Documents that each want so many stocks: spooled QTY...
+spooled() {
+  local qty
+  for qty in "$@"; do
+    jq -nc --arg words "Buy $qty stocks of Google" --argjson tool "$(stock-buy --describe)" \
+      '{messages: [{role: "user", content: $words}], tools: [$tool]}'
+  done | agent-spool add "$url" > names
+  [ "$(wc -l < names)" -eq $# ]
+}
+
+@test "a document goes through the stages to its end, each stage once, and no token stays" {
+  sandbox --approve yes --delay 0
+  spooled 3
+  flow > log 2>&1
+  [ "$(sql "SELECT place, message FROM ciba.documents JOIN ciba.calls USING (name, place)")" = "done|Do you want to buy 3 shares of GOOGL" ]
+  [ "$(sql "SELECT document::json->'messages'->-1->>'content' FROM ciba.documents")" = "I bought 3 shares of GOOGL for you." ]
+  [ "$(count /bc-authorize) $(count /v1/chat/completions) $(count /stocks)" == "1 2 1" ]
+  [ "$(sql "SELECT count(*) FROM ciba.journal")" -eq 0 ]
+  [ "$(sql "SELECT count(*) FROM ciba.workers")" -eq 0 ]
+  sql "SELECT document FROM ciba.documents" > document
+  no grep -q access_token document
+  agent-spool list --json "$url" > list
+  [ "$(jq -r '.folder + " " + .calls[0].outcome' list)" = "done done" ]
+}
+
+@test "a run that finds nothing due ends with 75 if its user has time, and the next goes on" {
+  sandbox --approve ask --interval 1
+  spooled 3
+  exits 75 flow > log 2>&1
+  [ "$(sql "SELECT status FROM ciba.calls")" = pending ]
+  [ "$(sql "SELECT count(*) FROM ciba.documents WHERE document LIKE '%auth_req_id\":\"%'")" -eq 0 ]
+  decide true
+  flow -w > log 2>&1
+  [ "$(orders)" = '[{"ticker":"GOOGL","qty":3}]' ]
+}
+
+@test "three workers are killed again and again, and the server too: nothing is lost, nothing bought twice" {
+  sandbox --approve yes --delay 0
+  spooled {1..30}
+  ended() { [ "$(sql "SELECT count(*) FROM ciba.documents WHERE place <> 'done'" 2> /dev/null)" = 0 ]; }
+  local i round
+  declare -A runner
+  for ((round = 0; round < 60; round++)); do
+    ! ended || break
+    for i in 1 2 3; do
+      if [ -z "${runner[$i]:-}" ] || gone "${runner[$i]}"; then
+        command agent-spool run -w -j 3 --backoff 0.1 --worker-timeout 5 "$url" -- llm-chat '|' \
+          ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|' \
+          ciba-poll --once '|' stock-buy '|' llm-chat >> "log.$i" 2>&1 3>&- &
+        runner[$i]=$!
+        started+=($!)
+      fi
+    done
+    read -rt "0.$((RANDOM % 9 + 1))" <> <(:) || true # lint: killed at any moment
+    if ((round % 7 == 3)); then
+      postgres_kill
+      postgres_up
+    elif ((round < 40)); then
+      kill -KILL "${runner[$((RANDOM % 3 + 1))]}" 2> /dev/null || true
+    fi
+  done
+  await ended || { tail -n 5 log.*; sql "SELECT * FROM ciba.holders"; sql "SELECT * FROM ciba.troubles"; return 1; }
+  [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 31)]')" = true ]
+}
