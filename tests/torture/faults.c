@@ -192,14 +192,11 @@ static bool is_in(int fd, const char *folder) {
 }
 
 /* What a spool has in its log is synced there, and later in the documents' files (tmp, before they
- * are renamed). A document's lock, and the generation of a journal, need not be on the disk: they
- * are for processes, and none survives a crash of the machine. */
+ * are renamed). A document's lock need not be on the disk: it is for processes, and none survives a
+ * crash of the machine. */
 static int must_be_synced(int fd, const void *bytes, size_t size) {
-    static const char generation[] = "{\"format\":1,\"step\":\"generation\"";
     static const char executed[] = "{\"format\":1,\"step\":\"executed\"";
     if (!is_file(fd) || fd <= STDERR_FILENO || fd >= DESCRIPTORS)
-        return 0;
-    if (size >= sizeof generation && memcmp(bytes, generation, sizeof generation - 1) == 0)
         return 0;
     if (size >= sizeof executed && memcmp(bytes, executed, sizeof executed - 1) == 0 &&
         is_in(fd, "spent"))
