@@ -108,6 +108,64 @@ pending() {
   [ "$(orders | jq length)" -eq 1 ]
 }
 
+# A stage in a program that has begun, whose run is killed alone: left_at_work STAGE...
+left_at_work() {
+  sandbox --approve yes --delay 0
+  an_approved_call | agent-spool add spool > name
+  mkfifo fifo
+  cat > slow << 'END'
+#!/bin/sh
+echo "$IDEMPOTENCY_KEY" >> begun
+read -r x <> fifo
+END
+  chmod +x slow
+  setsid agent-spool run spool -- "$@" 3>&- &
+  local runner=$!
+  await [ -s begun ]
+  kill -9 "$runner"
+  wait "$runner" || true
+}
+
+@test "a stage that a killed run has left at its work, or a command in it, keeps the document until it ends" {
+  local stage
+  for stage in 'tool-run --tool buy -- ./slow' 'sh -c "tool-run --tool buy -- ./slow"'; do
+    rm -rf spool begun fifo
+    eval "left_at_work $stage"
+    for _ in 1 2; do # the first may tidy up
+      run --separate-stderr agent-spool run spool -- tool-run --tool buy -- ./slow
+      [ "$status" -eq 75 ]
+    done
+    [ -e "spool/lock/$(cat name)" ]
+    [ "$(wc -l < begun)" -eq 1 ]
+    sed -i '/^read/d' slow
+    echo > fifo
+    await agent-spool run spool -- tool-run --tool buy -- ./slow
+    [ "$(wc -l < begun)" -eq 2 ]
+    [ "$(uniq begun | wc -l)" -eq 1 ]
+    empty <(ls spool/lock)
+    kill "$CIBA_SANDBOX_PID"
+  done
+}
+
+@test "a command that a shell has left in the background keeps the document until it ends" {
+  sandbox --approve yes --delay 0
+  an_approved_call | agent-spool add spool > name
+  mkfifo fifo
+  printf '#!/bin/sh\necho >> begun\nread -r x <> fifo\n' > slow
+  chmod +x slow
+  run agent-spool run spool -- sh -c 'cat > given; tool-run --tool buy -- ./slow < given > /dev/null 2>&1 &
+    while [ ! -s begun ]; do :; done; cat given; exit 75' 3>&-
+  [ "$status" -eq 75 ]
+  touch -d '1 hour ago' spool/queue/* # it is due
+  run agent-spool run spool -- tool-run --tool buy -- ./slow
+  [ "$status" -eq 75 ]
+  [ "$(wc -l < begun)" -eq 1 ]
+  sed -i '/^read/d' slow
+  echo > fifo
+  await agent-spool run spool -- tool-run --tool buy -- ./slow
+  [ "$(wc -l < begun)" -eq 2 ]
+}
+
 @test "what goes wrong for a while is tried again, later and later, and says why; then it is given up" {
   a_call | agent-spool add spool
   local stage='echo "who: what: why" >&2; exit 69'

@@ -12,7 +12,7 @@ documents() {
 @test "a stage that breaks the protocol is ended, and only its document is put off" {
   local mode
   for mode in pour large torn unknown backwards other hello words name 'die' 'exit'; do
-    documents 5 | timeout 60 engine-check -j 5 -- cat '|' hostile-stage "$mode" > out 2> err || [ $? -eq 75 ]
+    documents 5 | exits 75 timeout 60 engine-check -j 5 -- cat '|' hostile-stage "$mode" > out 2> err
     echo "$mode: $(cat out err)"
     jq -se 'map(select(.place == "done").document.a) == [1, 2, 4, 5]' out
     jq -se '.[2] | .place == "queue" and .document.spool.tries == 1 and (.document.spool.reason | startswith("hostile-stage: exit status"))' out
@@ -20,7 +20,7 @@ documents() {
 }
 
 @test "a stage that has endlessly much written down is cut off" {
-  documents 5 | timeout 60 engine-check -j 5 -- hostile-stage flood > out || [ $? -eq 75 ]
+  documents 5 | exits 75 timeout 60 engine-check -j 5 -- hostile-stage flood > out
   jq -se 'map(select(.place == "done")) | length == 4' out
   jq -se '.[2] | .place == "queue" and (.document.spool.reason | endswith("it has more written down than a document needs"))' out
   jq -se '.[2].journal | length == 1000' out
@@ -29,7 +29,7 @@ documents() {
 @test "a stage that says nothing holds up no other document, and the time limit ends it" {
   local mode
   for mode in wait close; do
-    documents 5 | timeout 60 engine-check -j 5 -t 1 -- hostile-stage "$mode" > out || [ $? -eq 75 ]
+    documents 5 | exits 75 timeout 60 engine-check -j 5 -t 1 -- hostile-stage "$mode" > out
     jq -se 'map(select(.place == "done")) | length == 4' out
     jq -se '.[2].document.spool.reason == "hostile-stage: took longer than -t: exit status 143"' out
   done
@@ -38,14 +38,14 @@ documents() {
 @test "a stage that never reads makes nobody wait, whatever the size of the documents" {
   jq -nc '{hostile: true, text: ("x" * 1000000)}, {text: ("x" * 1000000)}' > large
   # the second document passes the stage while the first is stuck in it
-  timeout 60 engine-check -j 2 -t 2 -- sh -c 'if grep -q hostile; then exec tail -f /dev/null; fi; jq -nc {}' < large > out || [ $? -eq 75 ]
+  exits 75 timeout 60 engine-check -j 2 -t 2 -- sh -c 'if grep -q hostile; then exec tail -f /dev/null; fi; jq -nc {}' < large > out
   jq -se 'map(.place) == ["queue", "done"]' out
   jq -se '.[0].document.text | length == 1000000' out
 }
 
 @test "what cannot be written down is not done, and the document is put off" {
   a_call > call
-  cat call call call | timeout 60 engine-check -j 3 --refuse 1-1 -- tool-run --without-approval --tool buy -- sh -c 'echo >> ran' > out 2> err || [ $? -eq 75 ]
+  cat call call call | exits 75 timeout 60 engine-check -j 3 --refuse 1-1 -- tool-run --without-approval --tool buy -- sh -c 'echo >> ran' > out 2> err
   cat out err
   grep 'the store is full; nothing was done' err
   # whatever was in the refused commit
@@ -57,14 +57,14 @@ documents() {
 }
 
 @test "an outcome that could not be written down is not lost with its execution: the key is begun" {
-  a_call | timeout 60 engine-check --refuse 2-2 -- tool-run --without-approval --tool buy -- sh -c 'echo >> ran' > out || [ $? -eq 75 ]
+  a_call | exits 75 timeout 60 engine-check --refuse 2-2 -- tool-run --without-approval --tool buy -- sh -c 'echo >> ran' > out
   cat out
   [ "$(wc -l < ran)" -eq 1 ]
   jq -e '[.journal[].step] == ["execute"]' out
 }
 
 @test "a document that cannot be saved does not keep a run from its end" {
-  documents 3 | timeout 60 engine-check --refuse 1-99 -- sh -c 'jq -c ".b = 1"' > out 2> err || [ $? -eq 74 ]
+  documents 3 | exits 74 timeout 60 engine-check --refuse 1-99 -- sh -c 'jq -c ".b = 1"' > out 2> err
   cat out err
   jq -se 'all(.place == "queue" and .document.b == null)' out
   [ "$(grep -c 'the store is full' err)" -eq 1 ] # one document at a time
@@ -196,7 +196,7 @@ orders_in_spool() {
 
 @test "retry: failed documents are tried again: those that are named, or all" {
   printf '{"a":1}\n{"a":2}\n{"a":3}\n' | agent-spool add spool > names
-  agent-spool run spool -- sh -c 'exit 65' || [ $? -eq 65 ]
+  exits 65 agent-spool run spool -- sh -c 'exit 65'
   [ "$(find spool/failed -type f | wc -l)" -eq 3 ]
   agent-spool retry spool "$(sed -n 2p names)"
   [ "$(jq .a spool/queue/*)" -eq 2 ]

@@ -79,6 +79,22 @@ static bool is_empty(const char *folder) {
     return empty;
 }
 
+/* Removes the locks that nobody has: a stage may have one that outlived its run. */
+static void sweep_locks(void) {
+    DIR *listing = opendir("lock");
+    for (struct dirent *entry; listing != NULL && (entry = readdir(listing)) != NULL;) {
+        char *path = path_of("lock", entry->d_name);
+        int lock = *entry->d_name == '.' ? -1 : open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (lock >= 0 && durable_lock(lock, LOCK_EX | LOCK_NB))
+            unlink(path);
+        if (lock >= 0)
+            close(lock);
+        free(path);
+    }
+    if (listing != NULL)
+        closedir(listing);
+}
+
 /* Opens it for reading only, whoever owns it. */
 static bool open_to_read(struct agent_spool *spool, struct error *error) {
     spool->descriptor = open(spool->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,7 +124,7 @@ static bool open_to_write(struct agent_spool *spool, struct error *error) {
     if (durable_lock(spool->descriptor, LOCK_EX | LOCK_NB)) {
         sweep("tmp");
         if (is_empty("log")) /* of what a killed run had, the locks lead to its log */
-            sweep("lock");
+            sweep_locks();
         sweep("journal");
     }
     return durable_lock(spool->descriptor, LOCK_SH) ||

@@ -165,7 +165,9 @@ static void tell_journals(const struct engine *engine, struct stage_process *pro
     struct stage_message message = stage_message_new(STAGE_JOURNAL, flight->number);
     message.audit = engine->store->kind->has_audit;
     message.entries = jv_copy(flight->held->journal);
+    message.descriptor = engine_lock(engine, flight, true);
     stage_process_tell(process, STAGE_WITHIN, &message);
+    message.descriptor = -1; /* the store's */
     stage_message_free(&message);
 }
 

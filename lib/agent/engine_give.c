@@ -17,12 +17,19 @@ static void attach(const struct engine *engine, struct flight *flight,
     process->documents++;
 }
 
+int engine_lock(const struct engine *engine, const struct flight *flight, bool outlives) {
+    const struct store_kind *kind = engine->store->kind;
+    return kind->lock != NULL ? kind->lock(flight->held, outlives) : -1;
+}
+
 void engine_hand_over(struct engine *engine, struct flight *flight, struct stage_process *process) {
     struct stage_message message = stage_message_new(STAGE_DOCUMENT, flight->number);
     message.audit = engine->store->kind->has_audit;
     message.document = jv_copy(flight->work.document);
     message.entries = jv_copy(flight->held->journal);
+    message.descriptor = engine_lock(engine, flight, false);
     stage_process_tell(process, STAGE_ITSELF, &message);
+    message.descriptor = -1; /* the store's */
     stage_message_free(&message);
 }
 

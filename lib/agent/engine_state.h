@@ -92,6 +92,9 @@ void engine_stop(struct engine *engine);
 /* Gives documents that wait to processes, and starts these. */
 void engine_give(struct engine *engine);
 
+/* The descriptor of the document's lock for a process (store.h), -1 for none. */
+int engine_lock(const struct engine *engine, const struct flight *flight, bool outlives);
+
 /* Gives a document to a process that has just said HELLO. */
 void engine_hand_over(struct engine *engine, struct flight *flight, struct stage_process *process);
 

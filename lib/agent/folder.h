@@ -36,6 +36,7 @@ struct folder_held {
     struct held held; /* first: they are freed together */
     struct folder_held *next;
     int claim;
+    bool outlived; /* somebody has a copy of the claim who may still have it when it is put back */
     double version;
     struct folder_document committed; /* as of the last commit */
     bool changed;                     /* committed, but not in its file */

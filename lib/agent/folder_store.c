@@ -320,6 +320,12 @@ static long store_retry(struct store *store, char *const *names, struct error *e
     return good ? count : -1;
 }
 
+static int store_lock(struct held *held, bool outlives) {
+    struct folder_held *document = held->own;
+    document->outlived = document->outlived || outlives;
+    return document->claim;
+}
+
 const struct store_kind folder_store = {
     .name = "folder",
     .open = open_store,
@@ -333,6 +339,7 @@ const struct store_kind folder_store = {
     .save = store_save,
     .put_back = store_put_back,
     .leave = store_leave,
+    .lock = store_lock,
     .spend = folder_spend,
     .spent = folder_spent,
     .commit = store_commit,

@@ -160,6 +160,12 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
 }
 
 void folder_release(struct folder_held *held) {
-    agent_spool_release(held->held.name, held->claim);
+    struct error ignored;
+    if (held->outlived) { /* who has a copy of it keeps the document */
+        close(held->claim);
+        held->claim = agent_spool_claim(held->held.name, &ignored);
+    }
+    if (held->claim >= 0)
+        agent_spool_release(held->held.name, held->claim);
     folder_free_held(held);
 }

@@ -308,8 +308,14 @@ void stage_process_tell(struct stage_process *process, enum stage_speaker speake
         stage_process_cut_off(process, "%.400s", why.text);
         return;
     }
-    frames_put(&peer->frames, &frame);
+    frame.descriptor = message->descriptor; /* stays the message's */
+    bool put = frames_put(&peer->frames, &frame);
+    frame.descriptor = -1;
     frame_free(&frame);
+    if (!put) {
+        stage_process_cut_off(process, "no descriptor for it: %s", strerror(errno));
+        return;
+    }
     flush(process, peer);
 }
 

@@ -84,6 +84,11 @@ struct store_kind {
      * finds it. Only for who waits, and first before the process gives up rights. */
     int (*descriptor)(const struct store *store);
 
+    /* A descriptor that stays the store's, and whose copies keep the document from others while any
+     * is open, though this process has ended. Who `outlives` has a copy that may still be open when
+     * the document is put back. NULL for a store that has no such thing. */
+    int (*lock)(struct held *held, bool outlives);
+
     /* Puts in an entry, which is taken, and appends it to held->journal at once. */
     void (*entry)(struct store *store, struct held *held, jv entry);
     /* Puts in a new state of the document, which is taken; replaces held->document at once. */

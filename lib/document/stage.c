@@ -60,7 +60,9 @@ static struct stage_document *add(struct stage_message *message) {
                                         .document = jv_copy(message->document),
                                         .entries = jv_copy(message->entries),
                                         .audit = message->audit,
-                                        .status = STATUS_DONE};
+                                        .status = STATUS_DONE,
+                                        .lock = message->descriptor};
+    message->descriptor = -1;
     document->next = stage.held;
     stage.held = document;
     return document;
@@ -77,6 +79,8 @@ static void free_document(struct stage_document *document) {
     for (size_t i = 0; i < document->waiting_count; i++)
         frame_free(&document->waiting[i]);
     free(document->waiting);
+    if (document->lock >= 0)
+        close(document->lock);
     jv_free(document->document);
     jv_free(document->entries);
     free(document);

@@ -29,6 +29,7 @@ struct stage_document {
     struct frame *waiting;        /* to be sent when what was sent is answered */
     size_t waiting_count;
     bool is_asking;
+    int lock; /* -1 for none */
 };
 
 /* The stage's own side: says HELLO; `many` if it takes a document while it has others. False and an

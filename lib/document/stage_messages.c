@@ -301,7 +301,8 @@ static bool head_is_good(const struct frame *frame, enum stage_side from, struct
         return breaks(error, "a message has a number that it cannot have");
     if ((frame->flags & ~most) != 0)
         return breaks(error, "a message has unknown flags");
-    return (frame->descriptor >= 0) == (frame->kind == STAGE_KNOCK) ||
+    bool may = frame->kind == STAGE_DOCUMENT || frame->kind == STAGE_JOURNAL;
+    return may || (frame->descriptor >= 0) == (frame->kind == STAGE_KNOCK) ||
            breaks(error, "a descriptor is missing, or came with a message that has none");
 }
 
@@ -320,9 +321,7 @@ bool stage_message_read(struct frame *frame, enum stage_side from, struct stage_
         stage_message_free(message);
         return false;
     }
-    if (message->kind == STAGE_KNOCK) {
-        message->descriptor = frame->descriptor;
-        frame->descriptor = -1;
-    }
+    message->descriptor = frame->descriptor;
+    frame->descriptor = -1;
     return true;
 }

@@ -26,6 +26,11 @@
  *
  * It reads the document from stdin and writes it on stdout. It sends no HELLO and no RESULT.
  *
+ * With DOCUMENT and JOURNAL can come a descriptor: the document's lock, which is held as long as it
+ * is open anywhere. The stage closes it with the RESULT, or when it ends, so that an engine that
+ * follows a killed one does not begin with the document while the stage is still at work on it. No
+ * program that the stage starts has it.
+ *
  * A body is JSON lines, each a value as json_parse reads it:
  *
  *   DOCUMENT  an object (`audit`: whether audit records go to the engine, not to a file), then the
@@ -115,7 +120,8 @@ struct stage_message {
     enum stage_answer answer; /* WRITTEN */
     bool again;               /* WRITTEN */
     char *error;              /* REFUSED */
-    int descriptor;           /* KNOCK: the end of the pair; its owner sets it to -1 */
+    int descriptor; /* KNOCK: the end of the pair; DOCUMENT, JOURNAL: the document's lock, -1 for
+                       none. Its owner sets it to -1 */
 };
 
 /* A message of that kind without anything else. */
@@ -125,8 +131,8 @@ struct stage_message stage_message_new(enum stage_kind kind, uint32_t number);
 void stage_message_free(struct stage_message *message);
 
 /* The message as a frame, which the caller frees (frame_free). The message stays the caller's, with
- * its descriptor (for KNOCK: frame_send_descriptor). False and an error with status 65 if it is
- * larger than a frame can be. */
+ * its descriptor (for KNOCK: frame_send_descriptor), which is not in the frame. False and an error
+ * with status 65 if it is larger than a frame can be. */
 bool stage_message_frame(const struct stage_message *message, struct frame *frame,
                          struct error *error);
 

@@ -29,17 +29,24 @@ void frame_free(struct frame *frame) {
 }
 
 void frames_open(struct frames *frames, int socket, size_t limit) {
-    *frames = (struct frames){.socket = socket, .limit = limit, .descriptor = -1};
+    *frames = (struct frames){.socket = socket, .limit = limit};
+}
+
+static void forget_leaving(struct frames *frames) {
+    while (frames->leaving_count > 0)
+        close(frames->leaving[--frames->leaving_count].descriptor);
 }
 
 void frames_close(struct frames *frames) {
     if (frames->socket >= 0)
         close(frames->socket);
-    if (frames->descriptor >= 0)
-        close(frames->descriptor);
+    while (frames->arrived_count > 0)
+        close(frames->arrived[--frames->arrived_count].descriptor);
+    forget_leaving(frames);
+    free(frames->leaving);
     free(frames->in);
     free(frames->out);
-    *frames = (struct frames){.socket = -1, .descriptor = -1};
+    *frames = (struct frames){.socket = -1};
 }
 
 /* The head of the frame that comes next; false if it has not arrived. */
@@ -56,8 +63,8 @@ static void make_room(struct frames *frames) {
     size_t left = frames->in_size - frames->in_taken;
     if (frames->in_taken > 0 && left > 0)
         memmove(frames->in, frames->in + frames->in_taken, left);
-    if (frames->descriptor >= 0)
-        frames->descriptor_at -= frames->in_taken;
+    for (size_t i = 0; i < frames->arrived_count; i++)
+        frames->arrived[i].end -= frames->in_taken;
     frames->in_size = left;
     frames->in_taken = 0;
     size_t wanted = left + (left > PIECE ? left : PIECE);
@@ -67,7 +74,8 @@ static void make_room(struct frames *frames) {
     frames->in_room = wanted;
 }
 
-/* Keeps the one descriptor that came, and closes any others. False if there were others. */
+/* Keeps the descriptors that came, if there are no more than frames to which they can belong, and
+ * closes any others. False if there were others. */
 static bool take_descriptors(struct frames *frames, struct msghdr *message, size_t end) {
     bool good = (message->msg_flags & MSG_CTRUNC) == 0;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
@@ -77,14 +85,14 @@ static bool take_descriptors(struct frames *frames, struct msghdr *message, size
         for (size_t i = 0; i < count; i++) {
             int descriptor;
             memcpy(&descriptor, CMSG_DATA(part) + i * sizeof descriptor, sizeof descriptor);
-            if (frames->descriptor >= 0) {
+            if (frames->arrived_count == sizeof frames->arrived / sizeof *frames->arrived) {
                 close(descriptor);
                 good = false;
                 continue;
             }
             fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-            frames->descriptor = descriptor;
-            frames->descriptor_at = end;
+            frames->arrived[frames->arrived_count++] =
+                (struct frame_descriptor){.descriptor = descriptor, .end = end};
         }
     }
     return good;
@@ -149,9 +157,10 @@ bool frames_next(struct frames *frames, struct frame *frame) {
         frame->bytes[head.size] = '\0';
     }
     frames->in_taken = from + head.size;
-    if (frames->descriptor >= 0 && frames->descriptor_at <= frames->in_taken) {
-        frame->descriptor = frames->descriptor;
-        frames->descriptor = -1;
+    if (frames->arrived_count > 0 && frames->arrived[0].end <= frames->in_taken) {
+        frame->descriptor = frames->arrived[0].descriptor;
+        frames->arrived[0] = frames->arrived[1];
+        frames->arrived_count--;
     }
     return true;
 }
@@ -167,6 +176,10 @@ static void add_out(struct frames *frames, const void *bytes, size_t size) {
     if (frames->out_sent > frames->out_size / 2) {
         memmove(frames->out, frames->out + frames->out_sent, frames_unsent(frames));
         frames->out_size -= frames->out_sent;
+        for (size_t i = 0; i < frames->leaving_count; i++) {
+            frames->leaving[i].from -= frames->out_sent;
+            frames->leaving[i].end -= frames->out_sent;
+        }
         frames->out_sent = 0;
     }
     if (frames->out_size + size > frames->out_room) {
@@ -178,26 +191,71 @@ static void add_out(struct frames *frames, const void *bytes, size_t size) {
     frames->out_size += size;
 }
 
-void frames_put(struct frames *frames, const struct frame *frame) {
+/* The copy of a frame's descriptor leaves with the frame, which is the last in `out`. */
+static void add_descriptor(struct frames *frames, int copy, size_t size) {
+    frames->leaving =
+        must_grow(frames->leaving, (frames->leaving_count + 1) * sizeof *frames->leaving);
+    frames->leaving[frames->leaving_count++] =
+        (struct frame_descriptor){copy, frames->out_size - size, frames->out_size};
+}
+
+bool frames_put(struct frames *frames, const struct frame *frame) {
     struct head head = {frame->size, frame->kind, frame->flags, frame->number};
+    int copy = frame->descriptor >= 0 ? fcntl(frame->descriptor, F_DUPFD_CLOEXEC, 0) : -1;
+    if (frame->descriptor >= 0 && copy < 0)
+        return false;
     add_out(frames, &head, sizeof head);
     add_out(frames, frame->bytes, frame->size);
+    if (copy >= 0)
+        add_descriptor(frames, copy, sizeof head + frame->size);
+    return true;
 }
 
 size_t frames_unsent(const struct frames *frames) {
     return frames->out_size - frames->out_sent;
 }
 
-/* Whether it can be sent later: the buffers are full, or the kernel is out of memory. */
+/* Whether it can be sent later: the buffers are full, or the kernel has no room for more. */
 static bool is_passing(int problem) {
-    return problem == EAGAIN || problem == EWOULDBLOCK || problem == ENOBUFS || problem == ENOMEM;
+    return problem == EAGAIN || problem == EWOULDBLOCK || problem == ENOBUFS || problem == ENOMEM ||
+           problem == ETOOMANYREFS;
+}
+
+/* Makes the descriptor part of the message; `room` is for one. */
+static void attach(struct msghdr *message, char *room, size_t size, int descriptor) {
+    message->msg_control = room;
+    message->msg_controllen = size;
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof descriptor);
+    memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+}
+
+/* Sends once, at most up to the next frame with a descriptor, or to the end of that frame: who
+ * receives it knows then to which frame it belongs. */
+static ssize_t send_some(struct frames *frames, int flags) {
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
+    struct frame_descriptor *next = frames->leaving_count > 0 ? frames->leaving : NULL;
+    bool with = next != NULL && next->from == frames->out_sent;
+    size_t end = with ? next->end : next != NULL ? next->from : frames->out_size;
+    struct iovec part = {frames->out + frames->out_sent, end - frames->out_sent};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (with)
+        attach(&message, room, sizeof room, next->descriptor);
+    ssize_t put = sendmsg(frames->socket, &message, flags | MSG_NOSIGNAL);
+    if (put > 0 && with) {
+        close(next->descriptor);
+        frames->leaving_count--;
+        memmove(next, next + 1, frames->leaving_count * sizeof *next);
+    }
+    return put;
 }
 
 /* Sends until all is sent or, with MSG_DONTWAIT, it would wait. False with errno set. */
 static bool send_out(struct frames *frames, int flags) {
     while (frames_unsent(frames) > 0) {
-        ssize_t put = send(frames->socket, frames->out + frames->out_sent, frames_unsent(frames),
-                           flags | MSG_NOSIGNAL);
+        ssize_t put = send_some(frames, flags);
         if (put < 0 && (flags & MSG_DONTWAIT) != 0 && is_passing(errno))
             return true;
         if (put < 0 && errno != EINTR)
@@ -216,27 +274,22 @@ static bool send_out(struct frames *frames, int flags) {
 enum frames_state frames_flush(struct frames *frames) {
     if (send_out(frames, MSG_DONTWAIT))
         return FRAMES_GOOD;
-    frames->out_size = frames->out_sent = 0; /* what it said before is heard still */
+    forget_leaving(frames); /* what it said before is heard still */
+    frames->out_size = frames->out_sent = 0;
     return FRAMES_BROKEN;
 }
 
 bool frames_send(struct frames *frames, const struct frame *frame) {
-    frames_put(frames, frame);
-    return send_out(frames, 0);
+    return frames_put(frames, frame) && send_out(frames, 0);
 }
 
 bool frame_send_descriptor(int socket, uint16_t kind, uint32_t number, int descriptor) {
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof descriptor)] = {0};
     struct head head = {0, kind, 0, number};
     struct iovec part = {&head, sizeof head};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
-    struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t put;
-    control->cmsg_level = SOL_SOCKET;
-    control->cmsg_type = SCM_RIGHTS;
-    control->cmsg_len = CMSG_LEN(sizeof descriptor);
-    memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+    attach(&message, room, sizeof room, descriptor);
     while ((put = sendmsg(socket, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
         continue;
     if (put >= 0 && put < (ssize_t)sizeof head)

@@ -23,6 +23,13 @@ struct frame {
 /* Frees the bytes and closes the descriptor. */
 void frame_free(struct frame *frame);
 
+/* A descriptor on its way: `from` is where its frame begins in `out`, `end` where it ends, or where
+ * the bytes end in `in` with which it came. */
+struct frame_descriptor {
+    int descriptor;
+    size_t from, end;
+};
+
 /* One end of a connection. */
 struct frames {
     int socket;
@@ -31,8 +38,10 @@ struct frames {
     size_t in_size, in_room, in_taken;
     char *out; /* what is still to be sent */
     size_t out_size, out_room, out_sent;
-    int descriptor;       /* that arrived, -1 for none */
-    size_t descriptor_at; /* where in `in` the bytes end with which it came */
+    struct frame_descriptor *leaving; /* descriptors to be sent, in the order of their frames */
+    size_t leaving_count;
+    struct frame_descriptor arrived[2]; /* of the frame that arrives, and of the next */
+    size_t arrived_count;
     bool ended, broken;
 };
 
@@ -60,9 +69,9 @@ bool frames_next(struct frames *frames, struct frame *frame);
 /* Waits for the next frame. FRAMES_GOOD: *frame is set. */
 enum frames_state frames_wait(struct frames *frames, struct frame *frame);
 
-/* Adds a frame to what is to be sent, and sends nothing. Its descriptor is not sent. The frame
- * stays the caller's. */
-void frames_put(struct frames *frames, const struct frame *frame);
+/* Adds a frame to what is to be sent, with a copy of its descriptor, and sends nothing. The frame
+ * stays the caller's. False with errno set if there can be no copy: then nothing was added. */
+bool frames_put(struct frames *frames, const struct frame *frame);
 
 /* Bytes that are still to be sent: poll for POLLOUT while there are any. Whoever answers more than
  * it is asked looks here, so that a peer that does not read costs no memory. */

@@ -118,6 +118,7 @@ static bool read_request(int fd, const struct program_helper *helper,
     if (bytes == NULL || size != sizeof number || (run->input == NULL && !*opens))
         return false;
     memcpy(&number, bytes, sizeof number);
+    free(bytes);
     if (number >= helper->count)
         return false;
     *program = &helper->programs[number];

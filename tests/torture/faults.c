@@ -192,8 +192,8 @@ static bool is_in(int fd, const char *folder) {
 }
 
 /* What a spool has in its log is synced there, and later in the documents' files (tmp, before they
- * are renamed). A document's lock need not be on the disk: it is for processes, and none survives a
- * crash of the machine. */
+ * are renamed). A document's lock need not be on the disk: it is for processes, and none
+ * survives a crash of the machine. */
 static int must_be_synced(int fd, const void *bytes, size_t size) {
     static const char executed[] = "{\"format\":1,\"step\":\"executed\"";
     if (!is_file(fd) || fd <= STDERR_FILENO || fd >= DESCRIPTORS)
