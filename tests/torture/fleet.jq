@@ -41,13 +41,16 @@ def last_asked: $asked[.] // [] | last.decided;
   sends: [$sent[][]] | length,
   runs: ($runs | length),
   unknown: those(.told == "unknown") | length,
+  # ciba-authorize counts the time from its intent on: the provider gets the question later, when that is durable.
+  early: [$asked[] | . as $all | range(1; length) |
+    select($all[. - 1].decided == null and $all[.].at < $all[. - 1].at + $expiry and $all[.].at >= $all[. - 1].at + $expiry - 1)] | length,
   # Tokens that came too late, or not at all: the user is asked again, three times in all.
   late: those(.status != "approved" and .status != "denied" and (.call | last_asked) == true) | length,
   executed: ($executed | length),
   wrong: {
     doubled: [($truth | to_entries[] | select(.value > 1).key), ($sent | to_entries[] | select(.value | unique | length > 1).key)],
     repeated: [$asked | to_entries[] | .key as $call | .value as $all | range(1; $all | length) |
-      select($all[. - 1].decided == null and $all[.].at < $all[. - 1].at + $expiry) | $call],
+      select($all[. - 1].decided == null and $all[.].at < $all[. - 1].at + $expiry - 1) | $call],
     # A no to a question whose answer was lost is not known.
     asked_after_no: [($asked | to_entries[] | .key as $call | .value as $all | range(1; $all | length) |
         select($all[. - 1].decided == false and $all[.].at < $all[. - 1].at + $expiry) | $call),
