@@ -90,6 +90,29 @@ can_preload() {
   [ "$(cat spool/done/*)" == '{"a":5}' ]
 }
 
+@test "a document of a killed run is not taken before that run's log is free: the kernel unlocks one after the other" {
+  added '{"a":1}'
+  check "$runs" 'take 1' 'entry - {"step":"ask","key":"k"}' commit crash
+  run flock spool/log/* bash -c "printf '%s\n' '$runs' 'take 1' due crash | timeout 60 store-check"
+  [ "${lines[1]}" == "took none" ]
+  run check "$runs" 'take 1'
+  [[ ${lines[1]} == *' [{"step":"ask","key":"k"}]' ]]
+}
+
+@test "taking up the log of one killed run does not lose what another has committed since, which is killed then" {
+  local first second
+  added '{"a":1}'
+  check "$runs" 'take 1' 'entry - {"step":"ask","key":"k"}' 'put_back - queue 0 {"a":2}' commit crash
+  first=$(echo spool/log/*)
+  flock "$first" bash -c "printf '%s\n' '$runs' 'take 1' 'entry - {\"step\":\"ask\",\"key\":\"l\"}' commit crash | timeout 60 store-check"
+  second=$(find spool/log -type f ! -path "$first")
+  run flock "$second" bash -c "printf '%s\n' '$runs' 'take 1' crash | timeout 60 store-check"
+  [ "${lines[1]}" == "took none" ]
+  no [ -e "$first" ]
+  run check "$runs" 'take 1'
+  [[ ${lines[1]} == *'"a":2'*' [{"step":"ask","key":"k"},{"step":"ask","key":"l"}]' ]]
+}
+
 # What the script below commits is a number, which each commit makes greater: after `committed` number N, a of the
 # document is at least N, and its journal has at least N entries.
 script() {
