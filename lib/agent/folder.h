@@ -4,6 +4,7 @@
  *     done/NAME     one that is finished
  *     failed/NAME   one that failed, with the reason in its member `spool`
  *     lock/NAME     locked (flock) by the process that has it, and says which run that is
+ *     lock/RUN.N    a lock that a run keeps for its next document (folder_lock.c)
  *     log/RUN       what a run has committed (folder_log.c), locked as long as it lives
  *     due           when which document is due, if there are many (folder_index.c)
  *     journal/NAME  the journal of an earlier version
@@ -82,6 +83,12 @@ struct folder_paths {
     size_t count, room;
 };
 
+/* A lock that no document needs now (folder_lock.c). */
+struct folder_lock {
+    int descriptor;
+    size_t number;
+};
+
 struct folder_spending;
 struct folder_ending;
 
@@ -100,6 +107,8 @@ struct folder {
     struct folder_paths unsynced; /* files written since the log was emptied */
     struct folder_paths spent_unsynced;
     struct folder_held *held;
+    struct folder_lock *locks; /* kept for documents to come */
+    size_t lock_count, last_lock;
     struct folder_queue queue;
     struct folder_spending *spending;
     struct folder_ending *ending;
@@ -153,8 +162,19 @@ bool folder_recover(struct folder *folder, struct error *error);
  * is no document (then it is in failed), 74. */
 struct folder_held *folder_take(struct folder *folder, const char *name, struct error *error);
 /* Lets the document go, without a change of its file. */
-void folder_release(struct folder_held *held);
+void folder_release(struct folder *folder, struct folder_held *held);
 void folder_free_held(struct folder_held *held);
+
+/* folder_lock.c */
+/* Locks a document of the queue by a lock that was kept. -1 if there is none, or somebody may have
+ * the document: then agent_spool_claim knows. */
+int folder_lock_again(struct folder *folder, const char *name);
+/* Lets the document go and keeps its lock, of which nobody has a copy who needs it. */
+void folder_lock_keep(struct folder *folder, const char *name, int claim);
+/* Removes all that are kept. */
+void folder_lock_free(struct folder *folder);
+/* Removes those that a dead run kept. */
+void folder_lock_sweep(const char *run);
 
 /* folder_commit.c */
 enum commit folder_commit(struct folder *folder, struct error *error);

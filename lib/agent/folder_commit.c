@@ -95,7 +95,7 @@ static bool write_released(struct folder *folder, struct folder_held *held) {
         folder_queue_put(&folder->queue, waiting, held->due > 0 ? held->due : clock_now());
     else
         folder_queue_drop(&folder->queue, waiting);
-    folder_release(held);
+    folder_release(folder, held);
     return true;
 }
 

@@ -215,9 +215,11 @@ static bool recover_documents(struct recovery *recovery, struct error *error) {
 /* The logs, and then the locks that say whose log is to be looked at. */
 static bool remove_logs(struct recovery *recovery, struct error *error) {
     struct error ignored;
-    for (size_t i = 0; i < recovery->logs.count; i++)
+    for (size_t i = 0; i < recovery->logs.count; i++) {
         if (unlink(recovery->logs.paths[i]) != 0)
             return fail(error, STATUS_IO, "%s: %s", recovery->logs.paths[i], strerror(errno));
+        folder_lock_sweep(strchr(recovery->logs.paths[i], '/') + 1);
+    }
     if (recovery->logs.count > 0 && !folder_sync_file("log", error))
         return false;
     for (size_t i = 0; i < recovery->count; i++) {

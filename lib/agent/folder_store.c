@@ -75,13 +75,14 @@ static void let_go(struct folder *folder) {
         if (!held->changed && !folder->lost) {
             folder_queue_put(&folder->queue,
                              folder_queue_find(&folder->queue, held->held.name, true), 0);
-            folder_release(held);
+            folder_release(folder, held);
             continue;
         }
         close(held->claim);
         folder_free_held(held);
     }
     folder->held = NULL;
+    folder_lock_free(folder);
 }
 
 static void close_store(struct store *store) {
@@ -235,7 +236,7 @@ static void store_leave(struct store *store, struct held *held) {
     else
         folder_queue_drop(&folder->queue, waiting);
     free(path);
-    folder_release(own);
+    folder_release(folder, own);
 }
 
 static enum commit store_commit(struct store *store, struct error *error) {

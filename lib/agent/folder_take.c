@@ -136,10 +136,13 @@ void folder_free_held(struct folder_held *held) {
 }
 
 struct folder_held *folder_take(struct folder *folder, const char *name, struct error *error) {
-    int claim = agent_spool_claim(name, error);
+    int claim = folder_lock_again(folder, name);
+    bool ours = claim >= 0;
+    if (!ours)
+        claim = agent_spool_claim(name, error);
     if (claim < 0)
         return NULL;
-    if (!settle(folder, claim, error)) {
+    if (!ours && !settle(folder, claim, error)) {
         close(claim); /* the lock still says which run had it */
         return NULL;
     }
@@ -154,18 +157,20 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
     }
     if (error->status == STATUS_INPUT)
         give_up(name);
-    agent_spool_release(name, claim);
+    folder_lock_keep(folder, name, claim);
     folder_free_held(held);
     return NULL;
 }
 
-void folder_release(struct folder_held *held) {
+void folder_release(struct folder *folder, struct folder_held *held) {
     struct error ignored;
     if (held->outlived) { /* who has a copy of it keeps the document */
         close(held->claim);
         held->claim = agent_spool_claim(held->held.name, &ignored);
+        if (held->claim >= 0)
+            agent_spool_release(held->held.name, held->claim);
+    } else {
+        folder_lock_keep(folder, held->held.name, held->claim);
     }
-    if (held->claim >= 0)
-        agent_spool_release(held->held.name, held->claim);
     folder_free_held(held);
 }
