@@ -129,6 +129,10 @@ void folder_free_document(struct folder_document *document);
  * another place. False and an error with status 74. */
 bool folder_write(struct folder *folder, const char *name, const char *text, enum store_place place,
                   double due, struct error *error);
+/* The same for a document that is finished, which this process has and whose text is in the log: in
+ * the file that it has in the queue, if possible, which then moves. Nobody else reads it meanwhile
+ * (flock). */
+bool folder_finish(struct folder *folder, const char *name, const char *text, struct error *error);
 const char *folder_place(enum store_place place);
 char *folder_path(const char *place, const char *name);
 char *folder_aside(void);

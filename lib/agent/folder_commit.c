@@ -86,7 +86,11 @@ void folder_forget_put_in(struct folder *folder) {
 /* Writes its file and lets it go. False if that is not possible now. */
 static bool write_released(struct folder *folder, struct folder_held *held) {
     struct error error;
-    if (!folder_write(folder, held->held.name, held->text, held->place, held->due, &error)) {
+    const char *name = held->held.name;
+    bool good = held->place == STORE_DONE
+                    ? folder_finish(folder, name, held->text, &error)
+                    : folder_write(folder, name, held->text, held->place, held->due, &error);
+    if (!good) {
         report(held->held.name, "%s; it is in the log, and written later", error.text);
         return false;
     }

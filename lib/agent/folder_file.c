@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,6 +106,12 @@ bool folder_part(struct folder_document *document) {
     return good;
 }
 
+/* Not while folder_finish writes it. */
+static char *read_whole(int fd, const char *path, unsigned long *size, struct error *error) {
+    durable_lock(fd, LOCK_SH);
+    return file_read_descriptor(fd, path, JSON_SIZE_LIMIT + JOURNAL_LIMIT, size, error);
+}
+
 /* The file's text, which the caller frees. */
 static char *read_text(const char *path, unsigned long *size, struct error *error) {
     struct stat facts;
@@ -117,7 +124,7 @@ static char *read_text(const char *path, unsigned long *size, struct error *erro
     else if (facts.st_size > JSON_SIZE_LIMIT + JOURNAL_LIMIT)
         fail(error, STATUS_INPUT, "%s: larger than %d MiB", path, JSON_SIZE_LIMIT >> 20);
     else
-        text = file_read_descriptor(fd, path, JSON_SIZE_LIMIT + JOURNAL_LIMIT, size, error);
+        text = read_whole(fd, path, size, error);
     if (fd >= 0)
         close(fd);
     return text;
@@ -181,6 +188,35 @@ bool folder_write(struct folder *folder, const char *name, const char *text, enu
     free(queued);
     folder_paths_add(&folder->unsynced, path);
     return good;
+}
+
+/* Whether the text can take the place of what the file has, without room on the disk or another
+ * name that would have it too. */
+static bool has_place(int fd, off_t size, struct stat *facts) {
+    enum { BLOCK = 512 };
+    return fd >= 0 && fstat(fd, facts) == 0 && S_ISREG(facts->st_mode) && facts->st_nlink == 1 &&
+           facts->st_blocks * BLOCK >= size;
+}
+
+/* The log has the text; should this process be killed half-way, what is in the file has no version,
+ * or an older one, or cannot be read. */
+bool folder_finish(struct folder *folder, const char *name, const char *text, struct error *error) {
+    struct stat facts;
+    char *from = folder_path("queue", name), *to = folder_path("done", name);
+    int fd = open(from, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    off_t size = (off_t)strlen(text);
+    bool good = has_place(fd, size, &facts) && durable_lock(fd, LOCK_EX | LOCK_NB) &&
+                durable_write_all(fd, text, (size_t)size) &&
+                (facts.st_size <= size || ftruncate(fd, size) == 0) && rename(from, to) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(from);
+    if (!good) {
+        free(to);
+        return folder_write(folder, name, text, STORE_DONE, 0, error);
+    }
+    folder_paths_add(&folder->unsynced, to);
+    return true;
 }
 
 bool folder_sync_file(const char *path, struct error *error) {

@@ -168,10 +168,10 @@ static bool recover_document(struct folder *folder, const struct record *records
     struct error ignored;
     const struct record *last = &records[count - 1], *whole = newest_whole(records, count);
     const char *name = last->name;
-    bool has_ended = folder_read("done", name, &done, &ignored);
-    folder_free_document(&done);
     folder_read("queue", name, &queued, &ignored);
     folder_read("failed", name, &failed, &ignored);
+    bool has_ended = folder_read("done", name, &done, &ignored); /* it may just have moved there */
+    folder_free_document(&done);
     struct folder_document *newer = queued.version >= failed.version ? &queued : &failed;
     bool good = true, missing = !is_there("queue", name) && !is_there("failed", name);
     if (has_ended) {
