@@ -33,7 +33,7 @@ void engine_plan(struct engine *engine, struct flight *flight, struct work_next 
     free(flight->after.reason);
     flight->after = next;
     if (next.step == WORK_GIVE && !next.differs) {
-        flight->state = FLIGHT_WAITS;
+        engine_wait(flight);
         return;
     }
     engine->put = true;
@@ -60,6 +60,7 @@ static void hear_hello(struct engine *engine, struct stage_process *process, boo
     }
     stage_process_greet(process, many);
     engine->natures[process->stage] = many ? NATURE_MANY : NATURE_SINGLE;
+    engine->starts[process->stage] = clock_elapsed() - process->started_at;
     if (flight == NULL) /* it took too long to come so far */
         return;
     for (struct stage_process *other = engine->processes; many && other != NULL;
@@ -67,7 +68,7 @@ static void hear_hello(struct engine *engine, struct stage_process *process, boo
         if (other == process || other->stage != process->stage || !other->many || other->retired)
             continue;
         take_from(flight); /* one such process is enough */
-        flight->state = FLIGHT_WAITS;
+        engine_wait(flight);
         stage_process_retire(process);
         return;
     }

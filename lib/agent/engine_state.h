@@ -29,6 +29,7 @@ struct flight {
     struct held *held;
     struct work work;
     enum flight_state state;
+    double waits_since; /* elapsed time; while it waits for a process */
     struct stage_process *process;
     double deadline;        /* elapsed time; 0 for none */
     bool late;              /* the stage has had it for too long */
@@ -53,7 +54,9 @@ enum stage_nature {
 };
 
 /* For so long a process may be what the others of its stage need not be started for: seconds. */
-#define NATURE_SECONDS 0.1
+#define NATURE_SECONDS 0.5
+/* A document waits for a process that has another at least so long before one more is started. */
+#define PATIENCE_SECONDS 0.02
 
 struct engine {
     const struct engine_settings *settings;
@@ -63,6 +66,7 @@ struct engine {
     size_t flight_count;
     uint32_t last_number;
     enum stage_nature *natures; /* of each stage */
+    double *starts;             /* how long its last process took to start */
     jv returned;                /* the names of documents that were put back: an object */
     bool left;                  /* documents are in the queue that are not taken in this run */
     bool put;                   /* something is to be committed */
@@ -88,6 +92,12 @@ void engine_plan(struct engine *engine, struct flight *flight, struct work_next 
 void engine_stop(struct engine *engine);
 
 /* engine_give.c */
+
+/* The document waits for a process of its stage from now on. */
+void engine_wait(struct flight *flight);
+
+/* When it has waited long enough for one more process: elapsed time. */
+double engine_patience(const struct engine *engine, const struct flight *flight);
 
 /* Gives documents that wait to processes, and starts these. */
 void engine_give(struct engine *engine);
