@@ -17,6 +17,7 @@ static void free_flight(struct flight *flight) {
     free(flight->name);
     free(flight->after.reason);
     work_free(&flight->work);
+    free(flight->lines.text);
     free(flight);
 }
 
@@ -136,6 +137,8 @@ static void commit(struct engine *engine) {
     }
     for (struct flight **at = &engine->flights; *at != NULL;) {
         struct flight *flight = *at;
+        if (came == COMMIT_REFUSED)
+            flight->knows_lines = false;
         if (flight->asks)
             answer(flight, &error);
         if (flight->state != FLIGHT_SAVED && flight->state != FLIGHT_RETURNS) {

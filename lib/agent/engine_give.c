@@ -17,16 +17,36 @@ static void attach(const struct engine *engine, struct flight *flight,
     process->documents++;
 }
 
+void engine_add_line(struct flight *flight, const char *entry) {
+    text_add_string(&flight->lines, entry);
+    text_add(&flight->lines, "\n", 1);
+}
+
 int engine_lock(const struct engine *engine, const struct flight *flight, bool outlives) {
     const struct store_kind *kind = engine->store->kind;
     return kind->lock != NULL ? kind->lock(flight->held, outlives) : -1;
 }
 
+static const char *journal_lines(struct flight *flight) {
+    if (!flight->knows_lines) {
+        flight->lines.size = 0;
+        text_add(&flight->lines, "", 0);
+        jv_array_foreach(flight->held->journal, i, entry) {
+            char *text = json_text(entry);
+            engine_add_line(flight, text);
+            free(text);
+            jv_free(entry);
+        }
+    }
+    flight->knows_lines = true;
+    return flight->lines.text;
+}
+
 void engine_hand_over(struct engine *engine, struct flight *flight, struct stage_process *process) {
     struct stage_message message = stage_message_new(STAGE_DOCUMENT, flight->number);
     message.audit = engine->store->kind->has_audit;
-    message.document = jv_copy(flight->work.document);
-    message.entries = jv_copy(flight->held->journal);
+    message.text = must_copy(work_text(&flight->work));
+    message.lines = journal_lines(flight);
     message.descriptor = engine_lock(engine, flight, false);
     stage_process_tell(process, STAGE_ITSELF, &message);
     message.descriptor = -1; /* the store's */
@@ -92,10 +112,9 @@ static struct stage_process *find_process(const struct engine *engine, const str
 
 static void start(struct engine *engine, struct flight *flight) {
     struct error error;
-    char *text = json_text(flight->work.document), *line = must_format("%s\n", text);
+    char *line = must_format("%s\n", work_text(&flight->work));
     struct stage_process *process = stage_process_start(
         engine->settings->helper, flight->work.stage, flight->number, line, &error);
-    free(text);
     if (process != NULL) {
         struct stage_process **last = &engine->processes;
         while (*last != NULL)

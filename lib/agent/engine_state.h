@@ -8,6 +8,7 @@
 #include "agent/stage_process.h"
 #include "agent/store.h"
 #include "agent/work.h"
+#include "base/text.h"
 
 #include <jv.h>
 #include <stdbool.h>
@@ -28,6 +29,8 @@ struct flight {
     char *name;
     struct held *held;
     struct work work;
+    struct text lines; /* of its journal's entries */
+    bool knows_lines;
     enum flight_state state;
     double waits_since; /* elapsed time; while it waits for a process */
     struct stage_process *process;
@@ -101,6 +104,9 @@ double engine_patience(const struct engine *engine, const struct flight *flight)
 
 /* Gives documents that wait to processes, and starts these. */
 void engine_give(struct engine *engine);
+
+/* The document's journal has one more entry, with this text. */
+void engine_add_line(struct flight *flight, const char *entry);
 
 /* The descriptor of the document's lock for a process (store.h), -1 for none. */
 int engine_lock(const struct engine *engine, const struct flight *flight, bool outlives);

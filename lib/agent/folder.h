@@ -43,8 +43,10 @@ struct folder_held {
     bool changed;                     /* committed, but not in its file */
     bool put_in;                      /* something since the last commit */
     bool put_back;
-    bool released; /* a commit has put it back: only its file is still to be written */
-    char *text;    /* its file then */
+    bool released;       /* a commit has put it back: only its file is still to be written */
+    char *text;          /* its file then */
+    struct text entries; /* of the journal, as its form has them; of no use while `stale` */
+    bool stale;
     enum store_place place;
     double due;
 };
@@ -119,6 +121,10 @@ enum { FOLDER_SYNC_ONE_BY_ONE = 16 };
 /* folder_file.c */
 /* The document's file as one line; the caller frees. */
 char *folder_text(const struct folder_document *document, enum store_place place);
+/* The same of a held document; keeps the text of its journal for the next time. */
+char *folder_held_text(struct folder_held *held);
+/* The held document's journal has one more entry, with this text. */
+void folder_add_entry(struct folder_held *held, const char *text);
 /* Reads it. False and an error: 66 if it is gone or cannot be read, 65 if it is no document. */
 bool folder_read(const char *place, const char *name, struct folder_document *document,
                  struct error *error);
@@ -145,7 +151,7 @@ bool folder_sync_file(const char *path, struct error *error);
 
 /* folder_log.c */
 void folder_log_save(struct folder *folder, const struct folder_held *held, const char *text);
-void folder_log_entry(struct folder *folder, const struct folder_held *held, jv entry);
+void folder_log_entry(struct folder *folder, const struct folder_held *held, const char *entry);
 void folder_log_spent(struct folder *folder, const char *name, jv ending);
 /* Writes what was put in, and syncs. COMMIT_REFUSED or COMMIT_LOST and an error. */
 enum commit folder_log_write(struct folder *folder, struct error *error);

@@ -70,6 +70,7 @@ static void go_back(struct folder_held *held) {
     held->version = held->committed.version;
     free(held->text);
     held->text = NULL;
+    held->stale = true;
     held->put_in = held->put_back = false;
 }
 

@@ -191,7 +191,12 @@ static void store_entry(struct store *store, struct held *held, jv entry) {
     own->version++;
     own->put_in = true;
     held->journal = jv_array_append(held->journal, jv_copy(entry));
-    folder_log_entry(of(store), own, entry);
+    char *made = held->text == NULL ? json_text(entry) : NULL;
+    const char *text = made != NULL ? made : held->text;
+    folder_log_entry(of(store), own, text);
+    folder_add_entry(own, text);
+    free(made);
+    jv_free(entry);
 }
 
 static void put_in(struct store *store, struct folder_held *own, jv document,
@@ -202,9 +207,8 @@ static void put_in(struct store *store, struct folder_held *own, jv document,
     own->put_in = true;
     own->place = place;
     own->due = due;
-    struct folder_document state = {own->held.document, own->held.journal, own->version};
     free(own->text);
-    own->text = folder_text(&state, place);
+    own->text = folder_held_text(own);
     folder_log_save(of(store), own, own->text);
 }
 

@@ -132,6 +132,7 @@ void folder_free_held(struct folder_held *held) {
     folder_free_document(&held->committed);
     free(held->held.name);
     free(held->text);
+    free(held->entries.text);
     free(held);
 }
 
@@ -147,8 +148,9 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
         return NULL;
     }
     struct folder_held *held = must_alloc(sizeof *held);
-    *held = (struct folder_held){.held = {must_copy(name), jv_invalid(), jv_invalid(), held},
-                                 .claim = claim};
+    *held = (struct folder_held){.held = {must_copy(name), jv_invalid(), jv_invalid(), held, NULL},
+                                 .claim = claim,
+                                 .stale = true};
     if (folder_read("queue", name, &held->committed, error) && take_over(folder, held, error)) {
         held->version = held->committed.version;
         held->held.document = jv_copy(held->committed.document);
