@@ -59,7 +59,7 @@ void engine_wait(struct flight *flight) {
 }
 
 double engine_patience(const struct engine *engine, const struct flight *flight) {
-    return flight->waits_since + fmax(PATIENCE_SECONDS, 2 * engine->starts[flight->work.stage]);
+    return flight->waits_since + fmax(PATIENCE_SECONDS, 3 * engine->starts[flight->work.stage]);
 }
 
 /* The processes of a stage that may get documents yet. */

@@ -59,7 +59,7 @@ enum stage_nature {
 /* For so long a process may be what the others of its stage need not be started for: seconds. */
 #define NATURE_SECONDS 0.5
 /* A document waits for a process that has another at least so long before one more is started. */
-#define PATIENCE_SECONDS 0.02
+#define PATIENCE_SECONDS 0.05
 
 struct engine {
     const struct engine_settings *settings;
