@@ -75,6 +75,33 @@ can_preload() {
   [[ $output == *'[{"step":"ask","key":"l"}]' ]]
 }
 
+@test "done: in the file that it had in the queue, unless that has another name too" {
+  added '{"a":1}' '{"a":2}'
+  ln "spool/queue/${names[1]}" kept
+  cp kept before
+  local file
+  file=$(stat -c %i "spool/queue/${names[0]}")
+  check "$runs" 'take 2' "put_back ${names[0]} done 0 {\"a\":1}" "put_back ${names[1]} done 0 {\"a\":3}" commit close
+  [ "$(stat -c %i "spool/done/${names[0]}")" == "$file" ]
+  [ "$(sort spool/done/*)" == $'{"a":1}\n{"a":3}' ]
+  cmp kept before
+  empty spool/queue spool/tmp
+}
+
+@test "a lock is used again, never over one that somebody has, and none is left, not by a killed run either" {
+  added '{"a":1}' '{"a":2}' '{"a":3}'
+  exec {held}> "spool/lock/${names[1]}"
+  flock -n "$held"
+  run check "$runs" 'take 1' 'put_back - done 0 {"a":1}' commit 'take 2' 'put_back - done 0 {"a":3}' commit crash
+  [[ $output == *"took ${names[0]}"*"took ${names[2]}"* && $output != *"took ${names[1]}"* ]]
+  [ "$(find spool/lock -type f | wc -l)" == 2 ]
+  [ "$(stat -L -c %i "/proc/$BASHPID/fd/$held")" == "$(stat -c %i "spool/lock/${names[1]}")" ]
+  exec {held}>&-
+  run check "$runs" 'take 3' close
+  [[ $output == *"took ${names[1]}"* ]]
+  empty spool/lock
+}
+
 @test "crash: all that was committed is there in the next run, and nothing else" {
   added '{"a":1}'
   check "$runs" 'take 1' 'entry - {"step":"ask","key":"k"}' commit 'entry - {"step":"asked","key":"l"}' crash
@@ -197,7 +224,7 @@ recovered() {
   sed -i -E 's/^(1 [0-9]+) [-0-9a-f]+/\1 00000000-other-boot/' spool/log/*
   mv spool after
   local torn
-  for torn in no empty half missing; do
+  for torn in no empty half missing moving; do
     rm -rf spool
     cp -a before spool
     cp -a after/log spool
@@ -205,6 +232,7 @@ recovered() {
       empty) : | tee spool/queue/* spool/done/"${names[1]}" ;;
       half) truncate -s 5 spool/queue/* ;;
       missing) rm spool/queue/* ;;
+      moving) echo '{"b":2}' > spool/queue/"${names[1]}" ;; # written, not yet in done
     esac
     check "$runs" || { echo "$torn"; return 1; }
     [ "$(find spool -type f | sort)" == "$(printf '%s\n' "spool/queue/${names[0]}" "spool/done/${names[1]}" | sort)" ]

@@ -17,6 +17,7 @@ static void free_flight(struct flight *flight) {
     free(flight->name);
     free(flight->after.reason);
     work_free(&flight->work);
+    free(flight->lines.text);
     free(flight);
 }
 
@@ -38,6 +39,7 @@ static void begin(struct engine *engine, struct held *held) {
     struct flight *flight = must_alloc(sizeof *flight), **last = &engine->flights;
     *flight = (struct flight){
         .number = ++engine->last_number, .name = must_copy(held->name), .held = held, .work = work};
+    engine_wait(flight);
     while (*last != NULL)
         last = &(*last)->next;
     *last = flight;
@@ -135,6 +137,8 @@ static void commit(struct engine *engine) {
     }
     for (struct flight **at = &engine->flights; *at != NULL;) {
         struct flight *flight = *at;
+        if (came == COMMIT_REFUSED)
+            flight->knows_lines = false;
         if (flight->asks)
             answer(flight, &error);
         if (flight->state != FLIGHT_SAVED && flight->state != FLIGHT_RETURNS) {
@@ -143,7 +147,7 @@ static void commit(struct engine *engine) {
             stick(engine, flight, &error);
             at = &flight->next;
         } else if (flight->state == FLIGHT_SAVED) {
-            flight->state = FLIGHT_WAITS;
+            engine_wait(flight);
             at = &flight->next;
         } else {
             tell_returned(engine, flight);
@@ -222,6 +226,8 @@ static int milliseconds(const struct engine *engine) {
     for (const struct flight *flight = engine->flights; flight != NULL; flight = flight->next)
         if (flight->process != NULL && flight->deadline > 0 && !flight->late)
             until = fmin(until, flight->deadline);
+        else if (flight->state == FLIGHT_WAITS && engine_patience(engine, flight) > now)
+            until = fmin(until, engine_patience(engine, flight));
     for (const struct stage_process *process = engine->processes; process; process = process->next)
         until = fmin(until, look_at(engine, process, now));
     if (engine->stopping && now < engine->stop_at)
@@ -340,8 +346,11 @@ int engine_run(struct store *store, const struct engine_settings *settings) {
         return engine.status;
     }
     engine.natures = must_alloc(settings->rules.stages * sizeof *engine.natures);
-    for (size_t i = 0; i < settings->rules.stages; i++)
+    engine.starts = must_alloc(settings->rules.stages * sizeof *engine.starts);
+    for (size_t i = 0; i < settings->rules.stages; i++) {
         engine.natures[i] = NATURE_UNKNOWN;
+        engine.starts[i] = 0;
+    }
     for (take(&engine); !is_finished(&engine); take(&engine)) {
         engine_give(&engine);
         turn(&engine, signals);
@@ -349,5 +358,6 @@ int engine_run(struct store *store, const struct engine_settings *settings) {
     end(&engine, signals);
     jv_free(engine.returned);
     free(engine.natures);
+    free(engine.starts);
     return engine.left ? status_worse(engine.status, STATUS_NOT_YET) : engine.status;
 }

@@ -33,10 +33,11 @@ void engine_plan(struct engine *engine, struct flight *flight, struct work_next 
     free(flight->after.reason);
     flight->after = next;
     if (next.step == WORK_GIVE && !next.differs) {
-        flight->state = FLIGHT_WAITS;
+        engine_wait(flight);
         return;
     }
     engine->put = true;
+    flight->held->text = work_text(&flight->work);
     if (next.step == WORK_GIVE) {
         kind->save(engine->store, flight->held, work_document(&flight->work));
         flight->state = FLIGHT_SAVED;
@@ -45,6 +46,7 @@ void engine_plan(struct engine *engine, struct flight *flight, struct work_next 
                        next.due);
         flight->state = FLIGHT_RETURNS;
     }
+    flight->held->text = NULL;
 }
 
 /* Back to the queue as it is, due now: nobody is at fault. */
@@ -60,6 +62,7 @@ static void hear_hello(struct engine *engine, struct stage_process *process, boo
     }
     stage_process_greet(process, many);
     engine->natures[process->stage] = many ? NATURE_MANY : NATURE_SINGLE;
+    engine->starts[process->stage] = clock_elapsed() - process->started_at;
     if (flight == NULL) /* it took too long to come so far */
         return;
     for (struct stage_process *other = engine->processes; many && other != NULL;
@@ -67,7 +70,7 @@ static void hear_hello(struct engine *engine, struct stage_process *process, boo
         if (other == process || other->stage != process->stage || !other->many || other->retired)
             continue;
         take_from(flight); /* one such process is enough */
-        flight->state = FLIGHT_WAITS;
+        engine_wait(flight);
         stage_process_retire(process);
         return;
     }
@@ -81,9 +84,11 @@ static void hear_result(struct engine *engine, struct stage_process *process, st
                            .late = flight->late,
                            .unchanged = message->unchanged,
                            .document = message->document,
+                           .text = message->text,
                            .no_document = "it gave no document back",
                            .words = ""};
     message->document = jv_invalid();
+    message->text = NULL;
     if (message->status > STATUS_NO || !process->many)
         end.words = stage_process_words(process);
     take_from(flight);
@@ -100,7 +105,10 @@ static void put_request(struct engine *engine, struct flight *flight,
                                        [STAGE_USE_UNKNOWN] = "unknown"};
     const struct store_kind *kind = engine->store->kind;
     if (message->kind == STAGE_ENTRY) {
+        flight->held->text = message->text;
         kind->entry(engine->store, flight->held, message->entry);
+        flight->held->text = NULL;
+        engine_add_line(flight, message->text);
         message->entry = jv_invalid();
     } else if (message->kind == STAGE_SPEND) {
         flight->spends = true;

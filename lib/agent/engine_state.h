@@ -8,6 +8,7 @@
 #include "agent/stage_process.h"
 #include "agent/store.h"
 #include "agent/work.h"
+#include "base/text.h"
 
 #include <jv.h>
 #include <stdbool.h>
@@ -28,7 +29,10 @@ struct flight {
     char *name;
     struct held *held;
     struct work work;
+    struct text lines; /* of its journal's entries */
+    bool knows_lines;
     enum flight_state state;
+    double waits_since; /* elapsed time; while it waits for a process */
     struct stage_process *process;
     double deadline;        /* elapsed time; 0 for none */
     bool late;              /* the stage has had it for too long */
@@ -53,7 +57,9 @@ enum stage_nature {
 };
 
 /* For so long a process may be what the others of its stage need not be started for: seconds. */
-#define NATURE_SECONDS 0.1
+#define NATURE_SECONDS 0.5
+/* A document waits for a process that has another at least so long before one more is started. */
+#define PATIENCE_SECONDS 0.05
 
 struct engine {
     const struct engine_settings *settings;
@@ -63,6 +69,7 @@ struct engine {
     size_t flight_count;
     uint32_t last_number;
     enum stage_nature *natures; /* of each stage */
+    double *starts;             /* how long its last process took to start */
     jv returned;                /* the names of documents that were put back: an object */
     bool left;                  /* documents are in the queue that are not taken in this run */
     bool put;                   /* something is to be committed */
@@ -89,8 +96,17 @@ void engine_stop(struct engine *engine);
 
 /* engine_give.c */
 
+/* The document waits for a process of its stage from now on. */
+void engine_wait(struct flight *flight);
+
+/* When it has waited long enough for one more process: elapsed time. */
+double engine_patience(const struct engine *engine, const struct flight *flight);
+
 /* Gives documents that wait to processes, and starts these. */
 void engine_give(struct engine *engine);
+
+/* The document's journal has one more entry, with this text. */
+void engine_add_line(struct flight *flight, const char *entry);
 
 /* The descriptor of the document's lock for a process (store.h), -1 for none. */
 int engine_lock(const struct engine *engine, const struct flight *flight, bool outlives);

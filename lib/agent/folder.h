@@ -4,6 +4,7 @@
  *     done/NAME     one that is finished
  *     failed/NAME   one that failed, with the reason in its member `spool`
  *     lock/NAME     locked (flock) by the process that has it, and says which run that is
+ *     lock/RUN.N    a lock that a run keeps for its next document (folder_lock.c)
  *     log/RUN       what a run has committed (folder_log.c), locked as long as it lives
  *     due           when which document is due, if there are many (folder_index.c)
  *     journal/NAME  the journal of an earlier version
@@ -42,8 +43,10 @@ struct folder_held {
     bool changed;                     /* committed, but not in its file */
     bool put_in;                      /* something since the last commit */
     bool put_back;
-    bool released; /* a commit has put it back: only its file is still to be written */
-    char *text;    /* its file then */
+    bool released;       /* a commit has put it back: only its file is still to be written */
+    char *text;          /* its file then */
+    struct text entries; /* of the journal, as its form has them; of no use while `stale` */
+    bool stale;
     enum store_place place;
     double due;
 };
@@ -82,6 +85,12 @@ struct folder_paths {
     size_t count, room;
 };
 
+/* A lock that no document needs now (folder_lock.c). */
+struct folder_lock {
+    int descriptor;
+    size_t number;
+};
+
 struct folder_spending;
 struct folder_ending;
 
@@ -100,6 +109,8 @@ struct folder {
     struct folder_paths unsynced; /* files written since the log was emptied */
     struct folder_paths spent_unsynced;
     struct folder_held *held;
+    struct folder_lock *locks; /* kept for documents to come */
+    size_t lock_count, last_lock;
     struct folder_queue queue;
     struct folder_spending *spending;
     struct folder_ending *ending;
@@ -110,6 +121,10 @@ enum { FOLDER_SYNC_ONE_BY_ONE = 16 };
 /* folder_file.c */
 /* The document's file as one line; the caller frees. */
 char *folder_text(const struct folder_document *document, enum store_place place);
+/* The same of a held document; keeps the text of its journal for the next time. */
+char *folder_held_text(struct folder_held *held);
+/* The held document's journal has one more entry, with this text. */
+void folder_add_entry(struct folder_held *held, const char *text);
 /* Reads it. False and an error: 66 if it is gone or cannot be read, 65 if it is no document. */
 bool folder_read(const char *place, const char *name, struct folder_document *document,
                  struct error *error);
@@ -120,6 +135,10 @@ void folder_free_document(struct folder_document *document);
  * another place. False and an error with status 74. */
 bool folder_write(struct folder *folder, const char *name, const char *text, enum store_place place,
                   double due, struct error *error);
+/* The same for a document that is finished, which this process has and whose text is in the log: in
+ * the file that it has in the queue, if possible, which then moves. Nobody else reads it meanwhile
+ * (flock). */
+bool folder_finish(struct folder *folder, const char *name, const char *text, struct error *error);
 const char *folder_place(enum store_place place);
 char *folder_path(const char *place, const char *name);
 char *folder_aside(void);
@@ -132,7 +151,7 @@ bool folder_sync_file(const char *path, struct error *error);
 
 /* folder_log.c */
 void folder_log_save(struct folder *folder, const struct folder_held *held, const char *text);
-void folder_log_entry(struct folder *folder, const struct folder_held *held, jv entry);
+void folder_log_entry(struct folder *folder, const struct folder_held *held, const char *entry);
 void folder_log_spent(struct folder *folder, const char *name, jv ending);
 /* Writes what was put in, and syncs. COMMIT_REFUSED or COMMIT_LOST and an error. */
 enum commit folder_log_write(struct folder *folder, struct error *error);
@@ -156,8 +175,19 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
  * may not be in the document's file yet, and who removes the lock loses it. */
 bool folder_lock_leads_to_log(int claim);
 /* Lets the document go, without a change of its file. */
-void folder_release(struct folder_held *held);
+void folder_release(struct folder *folder, struct folder_held *held);
 void folder_free_held(struct folder_held *held);
+
+/* folder_lock.c */
+/* Locks a document of the queue by a lock that was kept. -1 if there is none, or somebody may have
+ * the document: then agent_spool_claim knows. */
+int folder_lock_again(struct folder *folder, const char *name);
+/* Lets the document go and keeps its lock, of which nobody has a copy who needs it. */
+void folder_lock_keep(struct folder *folder, const char *name, int claim);
+/* Removes all that are kept. */
+void folder_lock_free(struct folder *folder);
+/* Removes those that a dead run kept. */
+void folder_lock_sweep(const char *run);
 
 /* folder_commit.c */
 enum commit folder_commit(struct folder *folder, struct error *error);

@@ -70,6 +70,7 @@ static void go_back(struct folder_held *held) {
     held->version = held->committed.version;
     free(held->text);
     held->text = NULL;
+    held->stale = true;
     held->put_in = held->put_back = false;
 }
 
@@ -86,7 +87,11 @@ void folder_forget_put_in(struct folder *folder) {
 /* Writes its file and lets it go. False if that is not possible now. */
 static bool write_released(struct folder *folder, struct folder_held *held) {
     struct error error;
-    if (!folder_write(folder, held->held.name, held->text, held->place, held->due, &error)) {
+    const char *name = held->held.name;
+    bool good = held->place == STORE_DONE
+                    ? folder_finish(folder, name, held->text, &error)
+                    : folder_write(folder, name, held->text, held->place, held->due, &error);
+    if (!good) {
         report(held->held.name, "%s; it is in the log, and written later", error.text);
         return false;
     }
@@ -95,7 +100,7 @@ static bool write_released(struct folder *folder, struct folder_held *held) {
         folder_queue_put(&folder->queue, waiting, held->due > 0 ? held->due : clock_now());
     else
         folder_queue_drop(&folder->queue, waiting);
-    folder_release(held);
+    folder_release(folder, held);
     return true;
 }
 

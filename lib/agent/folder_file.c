@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,35 +49,109 @@ void folder_paths_free(struct folder_paths *paths) {
     *paths = (struct folder_paths){.paths = NULL};
 }
 
-/* What `spool`.`journal` is. */
-static jv journal_form(const struct folder_document *document) {
-    jv entries = jv_array();
-    jv_array_foreach(document->journal, i, entry) {
+/* Adds the text of an entry as a JSON string. */
+static void add_entry(struct text *entries, const char *text) {
+    text_add_string(entries, entries->size > 0 ? ",\"" : "\"");
+    for (size_t plain; *text != '\0'; text += plain) {
+        plain = strcspn(text, "\"\\\t\r");
+        text_add(entries, text, plain);
+        if (text[plain] != '\0') { /* a tab, or an end of a line, is between tokens */
+            bool is_space = text[plain] == '\t' || text[plain] == '\r';
+            text_add(entries, is_space ? " " : "\\", 1);
+            text_add(entries, &text[plain], is_space ? 0 : 1);
+            plain++;
+        }
+    }
+    text_add(entries, "\"", 1);
+}
+
+static void add_entries(struct text *entries, jv journal) {
+    entries->size = 0;
+    jv_array_foreach(journal, i, entry) {
         char *text = json_text(entry);
-        entries = jv_array_append(entries, jv_string(text));
+        add_entry(entries, text);
         free(text);
         jv_free(entry);
     }
-    jv form = json_set(jv_object(), "version", jv_number(document->version));
-    return json_set(form, "entries", entries);
+}
+
+/* Adds a member to the text of an object, up to its value. */
+static void open_member(struct text *object, const char *name) {
+    bool is_empty = object->text[object->size - 2] == '{';
+    object->size--;
+    text_add_string(object, is_empty ? "\"" : ",\"");
+    text_add_string(object, name);
+    text_add_string(object, "\":");
+}
+
+/* What the spool keeps of its own: its data, and in `journal` the journal. */
+static struct text own_text(jv document, double version, const struct text *entries) {
+    jv own = json_get(document, "spool");
+    if (jv_get_kind(own) != JV_KIND_OBJECT) {
+        jv_free(own);
+        own = jv_object();
+    }
+    own = json_delete(own, "journal");
+    char *text = json_text(own), *number = must_format("{\"version\":%.0f,\"entries\":[", version);
+    struct text whole = {.text = NULL};
+    text_add_string(&whole, text);
+    open_member(&whole, "journal");
+    text_add_string(&whole, number);
+    if (entries->size > 0)
+        text_add(&whole, entries->text, entries->size);
+    text_add_string(&whole, "]}}");
+    jv_free(own);
+    free(text);
+    free(number);
+    return whole;
+}
+
+/* `rest` is the text of the document without its member `spool`; NULL if it is not known. */
+static char *file_text(jv document, const char *rest, double version, const struct text *entries,
+                       enum store_place place) {
+    jv other = json_delete(jv_copy(document), "spool"), own = json_get(document, "spool");
+    char *made = rest == NULL ? json_text(other) : NULL;
+    struct text whole = {.text = NULL}, member = {.text = NULL};
+    text_add_string(&whole, rest != NULL ? rest : made);
+    if (place != STORE_DONE) {
+        member = own_text(document, version, entries);
+    } else if (jv_is_valid(own)) {
+        char *text = json_text(own);
+        text_add_string(&member, text);
+        free(text);
+    }
+    if (member.size > 0) {
+        open_member(&whole, "spool");
+        text_add(&whole, member.text, member.size);
+        text_add_string(&whole, "}");
+    }
+    text_add_string(&whole, "\n");
+    free(member.text);
+    free(made);
+    jv_free(other);
+    jv_free(own);
+    return whole.text;
 }
 
 char *folder_text(const struct folder_document *document, enum store_place place) {
-    jv whole = jv_copy(document->document);
-    jv own = json_get(whole, "spool");
-    if (place != STORE_DONE) {
-        if (jv_get_kind(own) != JV_KIND_OBJECT) {
-            jv_free(own);
-            own = jv_object();
-        }
-        whole = json_set(whole, "spool", json_set(own, "journal", journal_form(document)));
-    } else {
-        jv_free(own);
-    }
-    char *text = json_text(whole), *line = must_format("%s\n", text);
-    free(text);
-    jv_free(whole);
-    return line;
+    struct text entries = {.text = NULL};
+    add_entries(&entries, document->journal);
+    char *text = file_text(document->document, NULL, document->version, &entries, place);
+    free(entries.text);
+    return text;
+}
+
+char *folder_held_text(struct folder_held *held) {
+    if (held->stale)
+        add_entries(&held->entries, held->held.journal);
+    held->stale = false;
+    return file_text(held->held.document, held->held.text, held->version, &held->entries,
+                     held->place);
+}
+
+void folder_add_entry(struct folder_held *held, const char *text) {
+    if (!held->stale)
+        add_entry(&held->entries, text);
 }
 
 bool folder_part(struct folder_document *document) {
@@ -105,6 +180,12 @@ bool folder_part(struct folder_document *document) {
     return good;
 }
 
+/* Not while folder_finish writes it. */
+static char *read_whole(int fd, const char *path, unsigned long *size, struct error *error) {
+    durable_lock(fd, LOCK_SH);
+    return file_read_descriptor(fd, path, JSON_SIZE_LIMIT + JOURNAL_LIMIT, size, error);
+}
+
 /* The file's text, which the caller frees. */
 static char *read_text(const char *path, unsigned long *size, struct error *error) {
     struct stat facts;
@@ -117,7 +198,7 @@ static char *read_text(const char *path, unsigned long *size, struct error *erro
     else if (facts.st_size > JSON_SIZE_LIMIT + JOURNAL_LIMIT)
         fail(error, STATUS_INPUT, "%s: larger than %d MiB", path, JSON_SIZE_LIMIT >> 20);
     else
-        text = file_read_descriptor(fd, path, JSON_SIZE_LIMIT + JOURNAL_LIMIT, size, error);
+        text = read_whole(fd, path, size, error);
     if (fd >= 0)
         close(fd);
     return text;
@@ -181,6 +262,35 @@ bool folder_write(struct folder *folder, const char *name, const char *text, enu
     free(queued);
     folder_paths_add(&folder->unsynced, path);
     return good;
+}
+
+/* Whether the text can take the place of what the file has, without room on the disk or another
+ * name that would have it too. */
+static bool has_place(int fd, off_t size, struct stat *facts) {
+    enum { BLOCK = 512 };
+    return fd >= 0 && fstat(fd, facts) == 0 && S_ISREG(facts->st_mode) && facts->st_nlink == 1 &&
+           facts->st_blocks * BLOCK >= size;
+}
+
+/* The log has the text; should this process be killed half-way, what is in the file has no version,
+ * or an older one, or cannot be read. */
+bool folder_finish(struct folder *folder, const char *name, const char *text, struct error *error) {
+    struct stat facts;
+    char *from = folder_path("queue", name), *to = folder_path("done", name);
+    int fd = open(from, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    off_t size = (off_t)strlen(text);
+    bool good = has_place(fd, size, &facts) && durable_lock(fd, LOCK_EX | LOCK_NB) &&
+                durable_write_all(fd, text, (size_t)size) &&
+                (facts.st_size <= size || ftruncate(fd, size) == 0) && rename(from, to) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(from);
+    if (!good) {
+        free(to);
+        return folder_write(folder, name, text, STORE_DONE, 0, error);
+    }
+    folder_paths_add(&folder->unsynced, to);
+    return true;
 }
 
 bool folder_sync_file(const char *path, struct error *error) {

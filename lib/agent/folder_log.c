@@ -45,9 +45,10 @@ void folder_log_save(struct folder *folder, const struct folder_held *held, cons
     text_add_string(&folder->put_in, text);
 }
 
-void folder_log_entry(struct folder *folder, const struct folder_held *held, jv entry) {
+void folder_log_entry(struct folder *folder, const struct folder_held *held, const char *entry) {
     put_line(folder, head_of(held));
-    put_line(folder, entry);
+    text_add_string(&folder->put_in, entry);
+    text_add(&folder->put_in, "\n", 1);
 }
 
 void folder_log_spent(struct folder *folder, const char *name, jv ending) {

@@ -168,10 +168,10 @@ static bool recover_document(struct folder *folder, const struct record *records
     struct error ignored;
     const struct record *last = &records[count - 1], *whole = newest_whole(records, count);
     const char *name = last->name;
-    bool has_ended = folder_read("done", name, &done, &ignored);
-    folder_free_document(&done);
     folder_read("queue", name, &queued, &ignored);
     folder_read("failed", name, &failed, &ignored);
+    bool has_ended = folder_read("done", name, &done, &ignored); /* it may just have moved there */
+    folder_free_document(&done);
     struct folder_document *newer = queued.version >= failed.version ? &queued : &failed;
     bool good = true, missing = !is_there("queue", name) && !is_there("failed", name);
     if (has_ended) {
@@ -216,9 +216,11 @@ static bool recover_documents(struct recovery *recovery, struct error *error) {
  * another run has had since, which was killed just now. */
 static bool remove_logs(struct recovery *recovery, struct error *error) {
     struct error ignored;
-    for (size_t i = 0; i < recovery->logs.count; i++)
+    for (size_t i = 0; i < recovery->logs.count; i++) {
         if (unlink(recovery->logs.paths[i]) != 0)
             return fail(error, STATUS_IO, "%s: %s", recovery->logs.paths[i], strerror(errno));
+        folder_lock_sweep(strchr(recovery->logs.paths[i], '/') + 1);
+    }
     if (recovery->logs.count > 0 && !folder_sync_file("log", error))
         return false;
     for (size_t i = 0; i < recovery->count; i++) {

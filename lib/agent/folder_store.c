@@ -75,13 +75,14 @@ static void let_go(struct folder *folder) {
         if (!held->changed && !folder->lost) {
             folder_queue_put(&folder->queue,
                              folder_queue_find(&folder->queue, held->held.name, true), 0);
-            folder_release(held);
+            folder_release(folder, held);
             continue;
         }
         close(held->claim);
         folder_free_held(held);
     }
     folder->held = NULL;
+    folder_lock_free(folder);
 }
 
 static void close_store(struct store *store) {
@@ -190,7 +191,12 @@ static void store_entry(struct store *store, struct held *held, jv entry) {
     own->version++;
     own->put_in = true;
     held->journal = jv_array_append(held->journal, jv_copy(entry));
-    folder_log_entry(of(store), own, entry);
+    char *made = held->text == NULL ? json_text(entry) : NULL;
+    const char *text = made != NULL ? made : held->text;
+    folder_log_entry(of(store), own, text);
+    folder_add_entry(own, text);
+    free(made);
+    jv_free(entry);
 }
 
 static void put_in(struct store *store, struct folder_held *own, jv document,
@@ -201,9 +207,8 @@ static void put_in(struct store *store, struct folder_held *own, jv document,
     own->put_in = true;
     own->place = place;
     own->due = due;
-    struct folder_document state = {own->held.document, own->held.journal, own->version};
     free(own->text);
-    own->text = folder_text(&state, place);
+    own->text = folder_held_text(own);
     folder_log_save(of(store), own, own->text);
 }
 
@@ -235,7 +240,7 @@ static void store_leave(struct store *store, struct held *held) {
     else
         folder_queue_drop(&folder->queue, waiting);
     free(path);
-    folder_release(own);
+    folder_release(folder, own);
 }
 
 static enum commit store_commit(struct store *store, struct error *error) {

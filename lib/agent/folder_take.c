@@ -142,20 +142,25 @@ void folder_free_held(struct folder_held *held) {
     folder_free_document(&held->committed);
     free(held->held.name);
     free(held->text);
+    free(held->entries.text);
     free(held);
 }
 
 struct folder_held *folder_take(struct folder *folder, const char *name, struct error *error) {
-    int claim = agent_spool_claim(name, error);
+    int claim = folder_lock_again(folder, name);
+    bool ours = claim >= 0;
+    if (!ours)
+        claim = agent_spool_claim(name, error);
     if (claim < 0)
         return NULL;
-    if (!settle(folder, claim, error)) {
+    if (!ours && !settle(folder, claim, error)) {
         close(claim); /* the lock still says which run had it */
         return NULL;
     }
     struct folder_held *held = must_alloc(sizeof *held);
-    *held = (struct folder_held){.held = {must_copy(name), jv_invalid(), jv_invalid(), held},
-                                 .claim = claim};
+    *held = (struct folder_held){.held = {must_copy(name), jv_invalid(), jv_invalid(), held, NULL},
+                                 .claim = claim,
+                                 .stale = true};
     if (folder_read("queue", name, &held->committed, error) && take_over(folder, held, error)) {
         held->version = held->committed.version;
         held->held.document = jv_copy(held->committed.document);
@@ -164,18 +169,20 @@ struct folder_held *folder_take(struct folder *folder, const char *name, struct 
     }
     if (error->status == STATUS_INPUT)
         give_up(name);
-    agent_spool_release(name, claim);
+    folder_lock_keep(folder, name, claim);
     folder_free_held(held);
     return NULL;
 }
 
-void folder_release(struct folder_held *held) {
+void folder_release(struct folder *folder, struct folder_held *held) {
     struct error ignored;
     if (held->outlived) { /* who has a copy of it keeps the document */
         close(held->claim);
         held->claim = agent_spool_claim(held->held.name, &ignored);
+        if (held->claim >= 0)
+            agent_spool_release(held->held.name, held->claim);
+    } else {
+        folder_lock_keep(folder, held->held.name, held->claim);
     }
-    if (held->claim >= 0)
-        agent_spool_release(held->held.name, held->claim);
     folder_free_held(held);
 }

@@ -234,7 +234,7 @@ static struct held *hold(struct postgres_store *store, const PGresult *result, i
     *own = (struct postgres_held){.document = jv_copy(document),
                                   .journal = jv_copy(journal),
                                   .version = strtoll(libpq.PQgetvalue(result, row, 1), NULL, 10)};
-    *held = (struct held){must_copy(name), document, journal, own};
+    *held = (struct held){must_copy(name), document, journal, own, NULL};
     store->held = must_grow(store->held, (store->held_count + 1) * sizeof *store->held);
     return store->held[store->held_count++] = held;
 }

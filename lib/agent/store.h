@@ -25,6 +25,10 @@ struct held {
     jv document; /* as saved, with its member `spool`, without the journal */
     jv journal;  /* array of entries */
     void *own;   /* the store's */
+    /* While an entry is put in, its text as JSON; while the document is saved or put back, that of
+     * the document without its member `spool`. An object on one line, without its end. The
+     * engine's; NULL if it has none. */
+    const char *text;
 };
 
 enum store_place { STORE_QUEUE, STORE_DONE, STORE_FAILED };

@@ -208,15 +208,36 @@ static char *read_end(const struct work *work, const struct work_end *end, int *
                        end->late ? ": " : "", *status, *end->words != '\0' ? ": " : "", end->words);
 }
 
+const char *work_text(struct work *work) {
+    if (work->text == NULL)
+        work->text = json_text(work->document);
+    return work->text;
+}
+
+/* Whether a member can be added to the text of a document at its end, and `spool` is none of its
+ * members. */
+static bool is_plain(const char *text, jv document) {
+    return text != NULL && strncmp(text, "{\"", 2) == 0 && text[strlen(text) - 1] == '}' &&
+           !json_names(document, "spool");
+}
+
 struct work_next work_ended(struct work *work, const struct work_end *end) {
     int came;
-    char *reason = read_end(work, end, &came);
+    char *reason = read_end(work, end, &came), *text = end->text;
+    if (!is_plain(text, end->document)) {
+        free(text);
+        text = NULL;
+    }
     jv document = json_delete(end->document, "spool");
     bool differs = jv_is_valid(document) && !json_equal(document, work->document), explained;
     if (differs) {
         jv_free(work->document);
         work->document = jv_copy(document);
+        free(work->text);
+        work->text = text;
         work->changed = true;
+    } else {
+        free(text);
     }
     jv_free(document);
     double due = waits_until(work->document);
@@ -269,4 +290,5 @@ bool work_begin(struct work *work, const struct work_rules *rules, jv document,
 void work_free(struct work *work) {
     jv_free(work->document);
     jv_free(work->own);
+    free(work->text);
 }

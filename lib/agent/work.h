@@ -20,6 +20,7 @@ struct work_rules {
 struct work {
     const struct work_rules *rules;
     jv document;  /* without its member `spool` */
+    char *text;   /* of that, as JSON; NULL until work_text needs it */
     jv own;       /* that member: the spool's own data */
     size_t stage; /* which has it, or is to have it next, counted from 0 */
     int round;
@@ -48,6 +49,7 @@ struct work_end {
     bool late;               /* it took too long and was asked to end */
     bool unchanged;          /* it gave the document back as it was */
     jv document;             /* what it gave back; invalid for nothing */
+    char *text;              /* as JSON, NULL if that is not known */
     const char *no_document; /* why that is invalid */
     const char *words;       /* its last line on stderr, "" for none */
 };
@@ -58,7 +60,10 @@ bool work_begin(struct work *work, const struct work_rules *rules, jv document,
                 struct error *error);
 void work_free(struct work *work);
 
-/* After the stage work->stage. Takes end->document. */
+/* The text of work->document, until that changes. */
+const char *work_text(struct work *work);
+
+/* After the stage work->stage. Takes end->document and end->text. */
 struct work_next work_ended(struct work *work, const struct work_end *end);
 
 /* The stage could not be started: the document is put off. */

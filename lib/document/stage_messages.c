@@ -26,6 +26,7 @@ void stage_message_free(struct stage_message *message) {
     jv_free(message->document);
     jv_free(message->entries);
     jv_free(message->entry);
+    free(message->text);
     free(message->name);
     free(message->key);
     free(message->claim);
@@ -111,11 +112,17 @@ bool stage_message_frame(const struct stage_message *message, struct frame *fram
     if (jv_is_valid(head))
         add_line(&body, jv_copy(head));
     jv_free(head);
-    if (jv_is_valid(message->document) && !message->unchanged)
+    if (message->kind == STAGE_DOCUMENT && message->text != NULL) {
+        text_add_string(&body, message->text);
+        text_add_string(&body, "\n");
+    } else if (jv_is_valid(message->document) && !message->unchanged)
         add_line(&body, jv_copy(message->document));
     if (jv_is_valid(message->entry))
         add_line(&body, jv_copy(message->entry));
-    add_lines(&body, message->entries);
+    if (message->kind == STAGE_DOCUMENT && message->lines != NULL)
+        text_add_string(&body, message->lines);
+    else
+        add_lines(&body, message->entries);
     return wrap(message, &body, frame, error);
 }
 
@@ -240,6 +247,15 @@ static bool read_refused(jv head, struct stage_message *message, struct error *e
     return true;
 }
 
+/* The same, and keeps its text, which has no 0 byte. */
+static bool next_kept(struct lines *lines, jv *value, char **text, struct error *error) {
+    const char *line = lines->at;
+    if (!next_object(lines, value, error))
+        return false;
+    *text = must_format("%.*s", (int)(lines->at - line - 1), line);
+    return true;
+}
+
 static bool read_result(struct lines *lines, unsigned flags, struct stage_message *message,
                         struct error *error) {
     message->status = (int)(flags & EXIT_STATUS_LIMIT);
@@ -249,7 +265,7 @@ static bool read_result(struct lines *lines, unsigned flags, struct stage_messag
         return true;
     if (message->unchanged)
         return breaks(error, "an unchanged document has a body");
-    return next_object(lines, &message->document, error);
+    return next_kept(lines, &message->document, &message->text, error);
 }
 
 /* Reads the body but for what may follow its known lines. */
@@ -261,7 +277,7 @@ static bool read_body(struct lines *lines, unsigned flags, struct stage_message 
     case STAGE_HELLO:
         return next_object(lines, head, error) && read_flag(*head, "many", &message->many, error);
     case STAGE_ENTRY:
-        return next_object(lines, &message->entry, error) &&
+        return next_kept(lines, &message->entry, &message->text, error) &&
                (is_entry(message->entry) || breaks(error, "a journal entry has no step or key"));
     case STAGE_SPEND:
     case STAGE_SPENT:

@@ -106,15 +106,20 @@ enum stage_use { STAGE_USE_NONE, STAGE_USE_USED, STAGE_USE_NOT_USED, STAGE_USE_U
 struct stage_message {
     enum stage_kind kind;
     uint32_t number;
-    bool many;                /* HELLO */
-    bool audit;               /* DOCUMENT, JOURNAL */
-    bool once;                /* AUDIT */
-    bool unchanged;           /* RESULT */
-    bool last;                /* RESULT */
-    int status;               /* RESULT: the exit status; REFUSED */
-    jv document;              /* DOCUMENT; RESULT, invalid for none */
-    jv entries;               /* DOCUMENT, JOURNAL: an array; AUDIT: the records */
-    jv entry;                 /* ENTRY */
+    bool many;         /* HELLO */
+    bool audit;        /* DOCUMENT, JOURNAL */
+    bool once;         /* AUDIT */
+    bool unchanged;    /* RESULT */
+    bool last;         /* RESULT */
+    int status;        /* RESULT: the exit status; REFUSED */
+    jv document;       /* DOCUMENT; RESULT, invalid for none */
+    char *text;        /* of the document or entry, as it came with RESULT or ENTRY; may be set
+                          for DOCUMENT,
+                          instead of the document, without a line end. NULL for none */
+    jv entries;        /* DOCUMENT, JOURNAL: an array; AUDIT: the records */
+    const char *lines; /* may be set for DOCUMENT, instead of the entries: each with a line
+                          end. Stays its owner's */
+    jv entry;          /* ENTRY */
     char *name, *key, *claim; /* SPEND, SPENT */
     enum stage_use use;       /* SPENT */
     enum stage_answer answer; /* WRITTEN */

@@ -192,8 +192,8 @@ static bool is_in(int fd, const char *folder) {
 }
 
 /* What a spool has in its log is synced there, and later in the documents' files (tmp, before they
- * are renamed). A document's lock need not be on the disk: it is for processes, and none
- * survives a crash of the machine. */
+ * are renamed; queue, before one that is finished moves to done). A document's lock need not be on
+ * the disk: it is for processes, and none survives a crash of the machine. */
 static int must_be_synced(int fd, const void *bytes, size_t size) {
     static const char executed[] = "{\"format\":1,\"step\":\"executed\"";
     if (!is_file(fd) || fd <= STDERR_FILENO || fd >= DESCRIPTORS)
@@ -201,7 +201,7 @@ static int must_be_synced(int fd, const void *bytes, size_t size) {
     if (size >= sizeof executed && memcmp(bytes, executed, sizeof executed - 1) == 0 &&
         is_in(fd, "spent"))
         return 0;
-    return order_fd < 0 || (!is_in(fd, "tmp") && !is_in(fd, "lock"));
+    return order_fd < 0 || (!is_in(fd, "tmp") && !is_in(fd, "queue") && !is_in(fd, "lock"));
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
@@ -293,7 +293,8 @@ int rename(const char *from, const char *to) {
     for (int fd = 0; fd < DESCRIPTORS; fd++)
         if (unsynced[fd])
             out_of_order("renames before a sync");
-    if (strncmp(from, "tmp/", 4) != 0) /* a spool's */
+    bool finishes = strncmp(from, "queue/", 6) == 0 && strncmp(to, "done/", 5) == 0;
+    if (strncmp(from, "tmp/", 4) != 0 && !finishes) /* a spool's */
         folder_unsynced = 1;
     return REAL(rename)(from, to);
 }
