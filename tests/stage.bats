@@ -291,7 +291,9 @@ END
 
 @test "ciba-poll: a decision on a request for several documents is in the journal of each" {
   sandbox --approve yes --delay 0
-  { a_call GOOGL 1 && a_call GOOGL 2; } | ciba-authorize -m Buy --together-documents 2 > asked
+  a_call GOOGL 1 > calls
+  a_call GOOGL 2 >> calls
+  ciba-authorize -m Buy --together-documents 2 < calls > asked
   run --separate-stderr engine ciba-poll < asked
   echo "$status $stderr $(cat log)"
   [ "$(count /oauth/token)" -eq 1 ]

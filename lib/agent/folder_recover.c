@@ -81,7 +81,7 @@ static bool add_log(struct recovery *recovery, char *path, struct error *error) 
 static bool add_logs(struct recovery *recovery, struct error *error) {
     DIR *listing = opendir("log");
     bool good = listing != NULL || fail(error, STATUS_IO, "log: %s", strerror(errno));
-    for (struct dirent *entry; good && (entry = readdir(listing)) != NULL;)
+    for (struct dirent *entry; listing != NULL && good && (entry = readdir(listing)) != NULL;)
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, recovery->folder->run) != 0)
             good = add_log(recovery, folder_path("log", entry->d_name), error);
     if (listing != NULL)

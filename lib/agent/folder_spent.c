@@ -263,7 +263,7 @@ void folder_spent(struct store *store, struct held *held, const char *name, cons
 /* False if somebody else has the record now, or the disk is full. */
 static bool write_ending(struct folder *folder, const struct folder_ending *ending) {
     jv entries;
-    off_t end;
+    off_t end = 0;
     char *path = path_of(folder, ending->name);
     int fd = open_record(path, &entries, &end);
     const char *key = json_string(ending->ending, "key"),

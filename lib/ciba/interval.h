@@ -13,8 +13,8 @@ enum {
 double ciba_interval(jv call);
 
 /* The interval after slow_down (§11): 5 s or half longer, whichever is more, or what the answer's
- * body or its Retry-After says if that is more, up to 3600. A provider that adds 5 s each time it is
- * polled too early, and one of whose answers was lost, is caught up with only by adding more. */
+ * body or its Retry-After says if that is more, up to 3600. A provider that adds 5 s each time it
+ * is polled too early, and one of whose answers was lost, is caught up with only by adding more. */
 double ciba_slower_interval(double interval, jv body, double retry_after);
 
 #endif

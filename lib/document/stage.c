@@ -315,6 +315,7 @@ bool stage_ask(struct stage_document *document, const struct stage_message *mess
         return is_gone(error);
     if (!stage_message_frame(message, &frame, error))
         return false;
+    /* cppcheck-suppress autoVariables; it is NULL again before this returns */
     document->answer = &came;
     document->is_asking = send_frame(&frame);
     frame_free(&frame);

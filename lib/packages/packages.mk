@@ -23,7 +23,7 @@ deb: all ## a Debian package: dist/ciba-tools_VERSION_ARCH.deb
 	printf 'Maintainer: $(MAINTAINER)\nSection: utils\nPriority: optional\n'; \
 	printf 'Installed-Size: %s\n' "$$(du -sk $(DEB)/root/usr | cut -f1)"; \
 	(cd $(DEB) && dpkg-shlibdeps -O $(COMMANDS:%=-eroot/usr/bin/%) $(PARTS:libexec/%=-eroot/usr/libexec/ciba-tools/%)) | sed 's/^shlibs:Depends=/Depends: /'; \
-	printf 'Recommends: jq\nDescription: human approval for software agents, as Unix filters\n'; \
+	printf 'Recommends: jq\nSuggests: libpq5\nDescription: human approval for software agents, as Unix filters\n'; \
 	printf ' Before an agent buys, deploys, pays or deletes, the right person is asked\n'; \
 	printf ' on the phone (OpenID Connect CIBA) and says yes or no, minutes or hours\n'; \
 	printf ' later. Each command does one step, JSON in and JSON out.\n'; } > $(DEB)/root/DEBIAN/control
