@@ -116,3 +116,38 @@ why_not_done() {
   await ended || { why_not_done; return 1; }
   [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 31)]')" = true ]
 }
+
+# The numbers of the workers that poll next.
+pollers() {
+  local from
+  from=$(wc -l < polled)
+  await eval '[ "$(wc -l < polled)" -ge $((from + 16)) ]'
+  tail -n "+$((from + 1))" polled | sort -u
+}
+
+@test "of three workers one polls for all, and another one when it is killed" {
+  sandbox --approve ask --interval 1
+  poll_patience
+  spooled {1..6}
+  local i first second
+  declare -A runner
+  : > polled
+  for i in 1 2 3; do # a stage before the poll writes down who has come so far
+    command agent-spool run -w -j 6 --backoff 0.1 --worker-timeout 5 "$url" -- "${stages[@]:0:6}" \
+      sh -c "echo $i >> polled; exec cat" '|' "${stages[@]:6}" > "log.$i" 2>&1 3>&- &
+    runner[$i]=$!
+    started+=($!)
+  done
+  asked() { [ "$(sql "SELECT count(*) FROM ciba.documents WHERE lane = 'polls'")" = 6 ]; }
+  await asked
+  first=$(pollers)
+  [[ $first == [123] ]]
+  kill -KILL "${runner[$first]}"
+  await eval "[ \"\$(sql 'SELECT count(*) FROM ciba.workers')\" = 2 ]"
+  second=$(pollers)
+  [[ $second == [123] && $second != "$first" ]]
+  curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -c '.[] | {id, approve: true}' |
+    while read -r decision; do tell phone/decide <<< "$decision"; done
+  await eval "[ \"\$(sql \"SELECT count(*) FROM ciba.documents WHERE place <> 'done'\")\" = 0 ]"
+  [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 7)]')" = true ]
+}

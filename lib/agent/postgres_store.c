@@ -288,13 +288,8 @@ static bool ask_next_due(struct postgres_store *store) {
     list_left(store, &names, &versions);
     const char *values[] = {names.text, versions.text};
     struct postgres_call call = {
-        .statement =
-            "SELECT extract(epoch FROM least((SELECT due FROM documents d WHERE place = 'queue' "
-            "AND holder IS NULL AND (cardinality($3::text[]) = 0 OR NOT EXISTS (SELECT FROM "
-            "unnest($3::text[], $4::bigint[]) AS l (n, v) WHERE l.n = d.name AND l.v = d.version)) "
-            "ORDER BY due LIMIT 1), CASE WHEN EXISTS (SELECT FROM documents WHERE holder <> "
-            "$1::bigint AND $2 <> '') THEN clock_timestamp() + interval '1 second' END) - "
-            "clock_timestamp())",
+        .statement = "SELECT extract(epoch FROM next_due($1::bigint, $3::text[], $4::bigint[]) - "
+                     "clock_timestamp()) WHERE $2 <> ''",
         .values = values,
         .count = 2};
     bool good = postgres_call(store, &call, &ignored) == POSTGRES_DONE && call.result != NULL;
