@@ -71,8 +71,8 @@ static const char *const tables[] = {
 
 /* The calls of a worker begin with its row: locked, so that nobody gives it up meanwhile, and gone
  * if somebody did. A call that comes late, over a connection given up, finds another turn. */
-#define OWN_TURN                                                                                   \
-    " UPDATE workers SET turn = my_turn, heartbeat = clock_timestamp()"                            \
+#define OWN_TURN(more)                                                                             \
+    " UPDATE workers SET turn = my_turn, heartbeat = clock_timestamp()" more                       \
     " WHERE id = me AND epoch = my_epoch AND turn = my_turn - 1;"                                  \
     " IF NOT FOUND THEN RAISE 'this worker was given up' USING ERRCODE = 'CB001'; END IF;"
 
@@ -106,22 +106,31 @@ static const char take[] =
     " RETURNS TABLE (name text, version bigint, document text, journal text)"
     " LANGUAGE plpgsql AS $$ #variable_conflict use_column\n"
     "DECLARE found_some boolean; polled_until timestamptz := now();"
-    " BEGIN" NEED_NOT_BE_DURABLE OWN_TURN " IF NOT EXISTS (SELECT FROM workers WHERE polls) THEN"
-    "  BEGIN UPDATE workers SET polls = true WHERE id = me;"
-    "  EXCEPTION WHEN unique_violation THEN NULL; END;"
-    " END IF;"
-    " IF NOT EXISTS (SELECT FROM workers WHERE polls AND id = me) THEN"
-    "  polled_until := polled_until -" POLL_PATIENCE "; END IF;"
-    " RETURN QUERY WITH others AS (" OTHERS_DUE "), polled AS (" POLLS_DUE "),"
-    " soonest AS (SELECT b.name FROM (SELECT * FROM others UNION ALL SELECT * FROM polled) AS b"
-    "  ORDER BY b.due, b.name LIMIT most),"
-    " taken AS (UPDATE documents d SET holder = me FROM soonest s WHERE d.name = s.name"
-    "  RETURNING d.name, d.version, d.document, d.due)"
-    " SELECT t.name::text, t.version, t.document, (SELECT coalesce(string_agg(j.entry, ',' ORDER BY"
-    "  j.number), '') FROM journal j WHERE j.name = t.name) FROM taken t ORDER BY t.due, t.name;"
-    " found_some := FOUND;"
-    " UPDATE workers SET waiting = NOT found_some WHERE id = me AND waiting = found_some;"
-    " END $$";
+    " BEGIN" NEED_NOT_BE_DURABLE OWN_TURN(
+        "") " IF NOT EXISTS (SELECT FROM workers WHERE polls) THEN"
+            "  BEGIN UPDATE workers SET polls = true WHERE id = me;"
+            "  EXCEPTION WHEN unique_violation THEN NULL; END;"
+            " END IF;"
+            " IF NOT EXISTS (SELECT FROM workers WHERE polls AND id = me) THEN"
+            "  polled_until := polled_until -" POLL_PATIENCE "; END IF;"
+            " found_some := EXISTS (SELECT FROM documents d WHERE d.lane = 'queue' AND d.due <= "
+            "now())"
+            "  OR EXISTS (SELECT FROM documents d WHERE d.lane = 'polls' AND d.due <= "
+            "polled_until);"
+            " IF found_some THEN" /* what it takes to plan the rest is most of an idle run's time */
+            " RETURN QUERY WITH others AS (" OTHERS_DUE "), polled AS (" POLLS_DUE "),"
+            " soonest AS (SELECT b.name FROM (SELECT * FROM others UNION ALL SELECT * FROM polled) "
+            "AS b"
+            "  ORDER BY b.due, b.name LIMIT most),"
+            " taken AS (UPDATE documents d SET holder = me FROM soonest s WHERE d.name = s.name"
+            "  RETURNING d.name, d.version, d.document, d.due)"
+            " SELECT t.name::text, t.version, t.document, (SELECT coalesce(string_agg(j.entry, ',' "
+            "ORDER BY"
+            "  j.number), '') FROM journal j WHERE j.name = t.name) FROM taken t ORDER BY t.due, "
+            "t.name;"
+            " found_some := FOUND; END IF;"
+            " UPDATE workers SET waiting = NOT found_some WHERE id = me AND waiting = found_some;"
+            " END $$";
 
 /* When a document is due that this worker may take. NULL for none. */
 static const char next_due[] =
@@ -148,12 +157,14 @@ static const char write_down[] =
     " back_names text[], back text[], places text[], dues float8[],"
     " spent_names text[], keys text[], claims text[], uses text[], expiries float8[],"
     " records text[], ids text[], onces boolean[])"
-    " RETURNS text[] LANGUAGE plpgsql AS $$ DECLARE matched integer; answer text[]; BEGIN" OWN_TURN
+    " RETURNS text[] LANGUAGE plpgsql AS $$ DECLARE matched integer; answer text[] := '{}';"
+    " BEGIN" OWN_TURN(", written = my_turn, answers = answer") /* one version of the row a commit */
+    " IF cardinality(entry_names) > 0 THEN"
     " SELECT count(*) INTO matched FROM documents WHERE holder = me AND name = ANY(entry_names);"
     " IF matched <> (SELECT count(DISTINCT n) FROM unnest(entry_names) AS n) THEN"
     "  RAISE 'a document is not this worker''s' USING ERRCODE = 'CB001'; END IF;"
     " INSERT INTO journal (name, entry) SELECT n, e FROM unnest(entry_names, entries)"
-    "  WITH ORDINALITY AS u (n, e, o) ORDER BY o;"
+    "  WITH ORDINALITY AS u (n, e, o) ORDER BY o; END IF;"
     " IF cardinality(saved_names) > 0 THEN"
     "  UPDATE documents d SET document = s.t, version = d.version + 1, changed = now()"
     "   FROM unnest(saved_names, saved) AS s (n, t) WHERE d.name = s.n AND d.holder = me;"
@@ -175,10 +186,9 @@ static const char write_down[] =
     "  IF EXISTS (SELECT FROM unnest(places, dues) AS s (p, d) WHERE p = 'queue' AND d <= 0) "
     "THEN" WAKE "  END IF;"
     " END IF;"
-    " answer := '{}';"
     " IF cardinality(spent_names) > 0 THEN"
-    "  answer := spend(spent_names, keys, claims, uses, expiries); END IF;"
-    " UPDATE workers SET written = my_turn, answers = answer WHERE id = me;"
+    "  answer := spend(spent_names, keys, claims, uses, expiries);"
+    "  UPDATE workers SET answers = answer WHERE id = me; END IF;"
     " IF cardinality(records) > 0 THEN PERFORM append_audit(records, ids, onces); END IF;"
     " RETURN answer; END $$";
 
@@ -265,9 +275,11 @@ static const char resume[] =
     "  AND k.e = (SELECT count(*) FROM journal j WHERE j.name = d.name);"
     " END $$";
 
+/* What says that an approval was used goes a day after its token expired (spent.c). */
 static const char begin_worker[] =
     "CREATE FUNCTION begin_worker(epoch bigint, host text, pid integer, timeout interval)"
     " RETURNS bigint LANGUAGE plpgsql AS $$ DECLARE made bigint; BEGIN" NEED_NOT_BE_DURABLE
+    " DELETE FROM spent s WHERE s.expires < now() - interval '1 day';"
     " INSERT INTO workers (epoch, host, pid, timeout) VALUES ($1, $2, $3, $4)"
     "  RETURNING id INTO made; RETURN made; END $$";
 

@@ -39,16 +39,6 @@ static bool check_settings(struct postgres_store *store, struct error *error) {
                 "--spool-key-file");
 }
 
-/* Removes what says that an approval was used, a day after its token expired (spent.c). */
-static bool sweep(struct postgres_store *store, struct error *error) {
-    PGresult *result = NULL;
-    bool good = postgres_query(&store->connection,
-                               "DELETE FROM spent WHERE expires < now() - interval '1 day'", NULL,
-                               0, &result, error) == POSTGRES_DONE;
-    libpq.PQclear(result);
-    return good;
-}
-
 /* What a store for running needs besides a connection. */
 static bool prepare_to_run(struct postgres_store *store, struct error *error) {
     PGresult *result = NULL;
@@ -60,7 +50,7 @@ static bool prepare_to_run(struct postgres_store *store, struct error *error) {
     free(listen);
     if (good)
         postgres_warn_of_settings(&store->connection);
-    return good && sweep(store, error) && postgres_begin_worker(store, error);
+    return good && postgres_begin_worker(store, error);
 }
 
 static struct store *open_store(const char *where, enum store_use use, struct error *error) {
