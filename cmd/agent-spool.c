@@ -59,7 +59,11 @@ static const struct command command = {
 
 enum action { ADD, RUN, LIST, RETRY, INIT };
 
-enum { MOST_JOBS = 1000 };
+enum {
+    MOST_JOBS = 1000,
+    DESCRIPTORS_EACH = 10, /* of a document, with its stage */
+    DESCRIPTORS_OURS = 40
+};
 
 struct job {
     enum action action;
@@ -160,6 +164,22 @@ static bool configure(void *context, struct error *error) {
     return true;
 }
 
+/* So many documents at a time that none waits for a descriptor that another has. */
+static size_t possible_jobs(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return (size_t)options.jobs;
+    rlim_t most = limit.rlim_cur > DESCRIPTORS_OURS + DESCRIPTORS_EACH
+                      ? (limit.rlim_cur - DESCRIPTORS_OURS) / DESCRIPTORS_EACH
+                      : 1;
+    if (most >= (rlim_t)options.jobs)
+        return (size_t)options.jobs;
+    report(NULL,
+           "-j %ld: no more than %lu at a time, as this process may open %lu files (ulimit -n)",
+           options.jobs, (unsigned long)most, (unsigned long)limit.rlim_cur);
+    return (size_t)most;
+}
+
 static int run(struct job *job) {
     bool earlier = options.stage_timeout == 0;
     struct engine_settings settings = {
@@ -168,7 +188,7 @@ static int run(struct job *job) {
                   .backoff = options.backoff,
                   .give_up = options.give_up,
                   .limit = earlier ? "--max-stage-time" : "--stage-timeout"},
-        .jobs = (size_t)options.jobs,
+        .jobs = possible_jobs(),
         .stage_timeout = earlier ? options.max_stage_time : options.stage_timeout,
         .waits = options.wait};
     return engine_run(job->store, &settings);

@@ -147,6 +147,27 @@ END
   done
 }
 
+@test "a stage whose end nobody sees, as what waited for it was killed, keeps the document until it ends" {
+  sandbox --approve yes --delay 0
+  an_approved_call | agent-spool add spool
+  mkfifo fifo
+  printf '#!/bin/sh\necho >> begun\nread -r x <> fifo\n' > slow
+  chmod +x slow
+  agent-spool run spool -- sh -c 'echo "$PPID" > waits; exec tool-run --tool buy -- ./slow' 3>&- &
+  local runner=$!
+  await [ -s begun ]
+  kill -9 "$(cat waits)"
+  exits 75 wait "$runner"
+  touch -d '1 hour ago' spool/queue/* # it is due
+  run timeout 20 agent-spool run spool -- tool-run --tool buy -- ./slow
+  [ "$status" -eq 75 ]
+  [ "$(wc -l < begun)" -eq 1 ]
+  sed -i '/^read/d' slow
+  echo > fifo
+  await agent-spool run spool -- tool-run --tool buy -- ./slow
+  [ "$(wc -l < begun)" -eq 2 ]
+}
+
 @test "a command that a shell has left in the background keeps the document until it ends" {
   sandbox --approve yes --delay 0
   an_approved_call | agent-spool add spool > name
@@ -399,6 +420,18 @@ comes_late() {
   exec 5<&-
   agent-spool run spool -- cat
   [ "$(find spool -type f | wc -l)" -eq 1 ]
+}
+
+@test "a link in place of a lock is not followed: what it leads to stays as it is, and nothing is run" {
+  echo '{"a":1}' | agent-spool add spool > name
+  echo precious > spool/done/file
+  ln -s ../done/file "spool/lock/$(cat name)"
+  run --separate-stderr agent-spool run spool -- touch ran
+  [ "$status" -eq 74 ]
+  [[ $stderr == *"lock/$(cat name)"* ]]
+  [ "$(cat spool/done/file)" == precious ]
+  [ ! -e ran ]
+  jq -e '.a == 1' spool/queue/*
 }
 
 @test "a spool that is not there is an error of run and list, and is not made: 66" {

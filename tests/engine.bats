@@ -101,6 +101,17 @@ documents() {
   jq -se 'map(.place == "done") | length == 8 and all' out
 }
 
+@test "-j: fewer at a time if so many files cannot be open, and each is done" {
+  jq -nc 'range(30) | {a: .}' | agent-spool add spool > names
+  (
+    ulimit -n 64
+    timeout 30 agent-spool run -w --backoff 0.1 -j 30 spool -- sh -c 'cat' '|' tool-run --without-approval --tool buy -- true
+  ) 2> err
+  cat err
+  grep -F 'no more than 2 at a time' err
+  [ "$(find spool/done -type f | wc -l)" -eq 30 ]
+}
+
 @test "a stage of ours is started once, and works on many documents" {
   jq -nc 'range(50) | {a: .}' > fifty
   ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=execve -o trace timeout 60 engine-check -- tool-run --tool buy -- true < fifty > out
@@ -151,6 +162,18 @@ orders_in_spool() {
   [ "$(count /bc-authorize)" -eq 4 ]
 }
 
+@test "a call that was begun before a crash says nothing about the next one of the document" {
+  sandbox --approve yes --delay 0
+  a_call | jq -c '.calls += [.calls[0] | .id = "call_2" | .arguments = {ticker: "A\u0000"}]' |
+    ciba-authorize -m Buy | ciba-poll | agent-spool add spool
+  exits 75 agent-spool run spool -- sh -c 'exec tool-run --tool buy --env ARG_ -- sh -c "echo >> begun; kill -9 $$"'
+  touch -d '1 hour ago' spool/queue/*
+  run agent-spool run spool -- tool-run --tool buy --env ARG_ -- sh -c 'echo >> begun'
+  echo "$output" "$(cat spool/*/*)"
+  [ "$(wc -l < begun)" -eq 2 ]
+  jq -e '[.calls[].result.error] == [null, "invalid_arguments"]' spool/*/*
+}
+
 @test "SIGTERM ends a run that waits for users, and nobody is asked again" {
   sandbox --approve ask --interval 1
   orders_in_spool 3
@@ -167,6 +190,22 @@ orders_in_spool() {
   timeout 60 agent-spool run -w spool -- ciba-authorize -m Buy '|' ciba-poll '|' stock-buy
   [ "$(orders | jq -c 'map(.qty) | sort')" == '[1,2,3]' ]
   [ "$(count /bc-authorize)" -eq 3 ]
+}
+
+@test "SIGTERM or SIGINT to all processes of a run: what a stage has begun is waited for, and not lost" {
+  local signal runner
+  for signal in TERM INT; do
+    rm -rf spool begun fifo
+    mkfifo fifo
+    echo '{"a":1}' | agent-spool add spool
+    setsid --wait sh -c 'trap - INT; echo $$ > group; exec agent-spool run spool -- sh -c "trap : INT TERM; cat > given; echo > begun; until read -r x <> fifo; do :; done; jq -c .a=2 given"' 3>&- &
+    runner=$!
+    await [ -s begun ]
+    kill -"$signal" -- "-$(cat group)"
+    echo > fifo
+    wait "$runner"
+    jq -e '.a == 2' spool/done/*
+  done
 }
 
 @test "a run that is killed while it works on many documents loses none, and buys nothing twice" {

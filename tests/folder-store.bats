@@ -90,6 +90,29 @@ can_preload() {
   [ "$(cat spool/done/*)" == '{"a":5}' ]
 }
 
+@test "a document of a killed run is not taken before that run's log is free: the kernel unlocks one after the other" {
+  added '{"a":1}'
+  check "$runs" 'take 1' 'entry - {"step":"ask","key":"k"}' commit crash
+  run flock spool/log/* bash -c "printf '%s\n' '$runs' 'take 1' due crash | timeout 60 store-check"
+  [ "${lines[1]}" == "took none" ]
+  run check "$runs" 'take 1'
+  [[ ${lines[1]} == *' [{"step":"ask","key":"k"}]' ]]
+}
+
+@test "taking up the log of one killed run does not lose what another has committed since, which is killed then" {
+  local first second
+  added '{"a":1}'
+  check "$runs" 'take 1' 'entry - {"step":"ask","key":"k"}' 'put_back - queue 0 {"a":2}' commit crash
+  first=$(echo spool/log/*)
+  flock "$first" bash -c "printf '%s\n' '$runs' 'take 1' 'entry - {\"step\":\"ask\",\"key\":\"l\"}' commit crash | timeout 60 store-check"
+  second=$(find spool/log -type f ! -path "$first")
+  run flock "$second" bash -c "printf '%s\n' '$runs' 'take 1' crash | timeout 60 store-check"
+  [ "${lines[1]}" == "took none" ]
+  no [ -e "$first" ]
+  run check "$runs" 'take 1'
+  [[ ${lines[1]} == *'"a":2'*' [{"step":"ask","key":"k"},{"step":"ask","key":"l"}]' ]]
+}
+
 # What the script below commits is a number, which each commit makes greater: after `committed` number N, a of the
 # document is at least N, and its journal has at least N entries.
 script() {
@@ -190,6 +213,15 @@ recovered() {
   done
 }
 
+@test "power cut: one that was worked on comes back whole, though its file was written meanwhile and is empty" {
+  added '{"a":0}'
+  check "$runs" 'take 1' 'entry - {"step":"execute","key":"1"}' commit beat crash
+  : > "spool/queue/${names[0]}"
+  check "$runs"
+  [ "$(documents queue)" == '{"a":0}' ]
+  [ "$(entries "spool/queue/${names[0]}")" == 1 ]
+}
+
 @test "a log that ends anywhere counts up to its last whole commit" {
   added '{"a":0}'
   check "$runs" 'take 1' 'save - {"a":1}' commit 'save - {"a":2}' commit crash
@@ -209,6 +241,18 @@ recovered() {
   printf x | dd of="$(echo spool/log/*)" bs=1 seek=$((size - 10)) conv=notrunc status=none
   check "$runs"
   [ "$(documents queue)" == '{"a":1}' ]
+}
+
+@test "a log of a later version is refused, and stays" {
+  added '{"a":0}'
+  check "$runs" 'take 1' 'entry - {"step":"execute","key":"k"}' commit crash
+  sed -i 's/^1 /2 /' spool/log/*
+  run check "$runs" 'take 1'
+  [[ $output == *"was written by a later version of this command"* ]]
+  [[ $output != *took* ]]
+  sed -i 's/^2 /1 /' spool/log/*
+  run check "$runs" 'take 1'
+  [[ $output == *'[{"step":"execute","key":"k"}]'* ]]
 }
 
 @test "the files are synced before the log goes" {
@@ -354,6 +398,27 @@ gone() {
   run check "$runs" 'take 1' 'spend - ../x k you' 'spend - .x k you' commit
   [ "$(grep -c 'unknown$' <<< "$output")" -eq 2 ]
   [ "$(find . -name x)" == "" ]
+}
+
+@test "spent approvals: an end that is late, as somebody had the record, ends no later use" {
+  added '{"a":0}'
+  local record=$XDG_STATE_HOME/ciba-tools/spent/never-k
+  coproc CHECK { timeout 60 store-check; }
+  started+=("$CHECK_PID")
+  # what comes of LINE...
+  said() {
+    local line
+    printf '%s\n' "$@" due >&"${CHECK[1]}"
+    while read -r line <&"${CHECK[0]}" && [[ $line != due* ]]; do echo "$line"; done
+  }
+  [[ $(said "$runs" 'take 1' 'spend - never-k k me' commit) == *'spend never-k now'* ]]
+  exec 5< "$record"
+  flock 5
+  [ "$(said 'spent - never-k k me not_used' commit)" == committed ]
+  exec 5<&-
+  [[ $(said 'spend - never-k k me' commit) == *'spend never-k now'* ]]
+  [ "$(said 'spent - never-k k me used' commit)" == committed ]
+  [[ $(said 'spend - never-k k you' commit) == *'spend never-k before'* ]]
 }
 
 @test "spent approvals: the end of a use outlives a crash before it is in the record" {

@@ -97,6 +97,13 @@ SOAK_SECONDS = 900
 soak: all $(PRELOADED) ## DOCUMENTS=3000 while all goes wrong that can: ten minutes on two cores
 	$(TORTURE) DOCUMENTS=$(DOCUMENTS) SOAK_SECONDS=$(SOAK_SECONDS) tests/torture/soak
 
+KILLS = 1000
+RESTARTS = 5
+FLEET_SECONDS = 600
+fleet: all ## three workers on one spool, in a folder and in PostgreSQL, until KILLS=1000 were killed, or for FLEET_SECONDS=600
+	for where in folder postgresql; do $(PATH_OF_BUILD) WHERE=$$where KILLS=$(KILLS) RESTARTS=$(RESTARTS) \
+		FLEET_SECONDS=$(FLEET_SECONDS) tests/torture/fleet || exit; done
+
 out-of-memory: all $(PRELOADED) ## each allocation failing, one after the other, in each command; EVERY=10 tries a tenth
 	$(PATH_OF_BUILD) ALLOCATIONS=$(CURDIR)/$(BUILD)/tests/allocations.so tests/torture/out-of-memory $(EVERY)
 
@@ -136,7 +143,7 @@ test-programs: all $(HELPERS) $(PRELOADED)
 
 assurance: DOCUMENTS = 100
 assurance: ## all of these, in figures, and the number of findings: EVERY=12 SECONDS=30 for 20 minutes
-	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS) DOCUMENTS=$(DOCUMENTS)' LOGS=$(BUILD)/assurance tests/assurance
+	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS) DOCUMENTS=$(DOCUMENTS) KILLS=60 RESTARTS=1 FLEET_SECONDS=20' LOGS=$(BUILD)/assurance tests/assurance
 
 %/node_modules: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund
@@ -153,4 +160,4 @@ bench-spool: all $(HELPERS) $(PRELOADED) ## what agent-spool costs, next to pg-b
 	-@$(MAKE) --no-print-directory tests/peers/queues/node_modules
 	$(PATH_OF_BUILD) KEEP=1 tests/bench/spool
 
-.PHONY: deps-lint lint analyze compilers asan coverage valgrind torture soak out-of-memory fuzz msan bare test-programs assurance bench bench-spool
+.PHONY: deps-lint lint analyze compilers asan coverage valgrind torture soak fleet out-of-memory fuzz msan bare test-programs assurance bench bench-spool

@@ -68,6 +68,17 @@ static void sweep(const char *folder) {
         closedir(listing);
 }
 
+/* Whether there is nothing in a folder, or no folder. */
+static bool is_empty(const char *folder) {
+    bool empty = true;
+    DIR *listing = opendir(folder);
+    for (struct dirent *entry; listing != NULL && (entry = readdir(listing)) != NULL;)
+        empty = empty && *entry->d_name == '.';
+    if (listing != NULL)
+        closedir(listing);
+    return empty;
+}
+
 /* Removes the locks that nobody has: a stage may have one that outlived its run. */
 static void sweep_locks(void) {
     DIR *listing = opendir("lock");
@@ -112,7 +123,8 @@ static bool open_to_write(struct agent_spool *spool, struct error *error) {
         return fail(error, why.status, "%s: %.900s", spool->directory, why.text);
     if (durable_lock(spool->descriptor, LOCK_EX | LOCK_NB)) {
         sweep("tmp");
-        sweep_locks();
+        if (is_empty("log")) /* of what a killed run had, the locks lead to its log */
+            sweep_locks();
         sweep("journal");
     }
     return durable_lock(spool->descriptor, LOCK_SH) ||
@@ -228,7 +240,7 @@ void agent_spool_free_entries(struct agent_spool_entry *entries, size_t count) {
 
 int agent_spool_claim(const char *name, struct error *error) {
     char *path = path_of("lock", name);
-    int claim = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int claim = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (claim < 0)
         fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
     else

@@ -104,6 +104,7 @@ static void put_request(struct engine *engine, struct flight *flight,
         message->entry = jv_invalid();
     } else if (message->kind == STAGE_SPEND) {
         flight->spends = true;
+        flight->again = false;
         kind->spend(engine->store, flight->held, message->name, message->key, message->claim,
                     &flight->spent, &flight->again);
     } else if (message->kind == STAGE_SPENT) {
@@ -217,6 +218,8 @@ static void hear_end(struct engine *engine, struct stage_process *process) {
         take_from(flight);
         if (engine->lost)
             continue;
+        if (process->unseen)
+            engine_lock(engine, flight, true);
         bool finished = !process->hello && process->exit_status <= STATUS_NO;
         struct work_next next;
         if (process->not_started)

@@ -149,8 +149,33 @@ static bool write_changed(struct folder *folder, struct folder_held *held) {
     return !held->changed;
 }
 
+/* Puts the whole state of the documents whose files are written next into the log: it may have
+ * nothing but entries of theirs, and a power cut could leave such a file empty. */
+static bool log_whole(struct folder *folder) {
+    struct text put_in = folder->put_in;
+    struct error error;
+    folder->put_in = (struct text){.text = NULL};
+    for (const struct folder_held *held = folder->held; held != NULL; held = held->next) {
+        if (!held->changed || held->released)
+            continue;
+        struct folder_held state = {
+            .held.name = held->held.name, .version = held->committed.version, .place = STORE_QUEUE};
+        char *text = folder_text(&held->committed, STORE_QUEUE);
+        folder_log_save(folder, &state, text);
+        free(text);
+    }
+    bool good = folder_log_write(folder, &error) == COMMITTED;
+    if (!good)
+        report(folder->spool.directory, "%s", error.text);
+    free(folder->put_in.text);
+    folder->put_in = put_in;
+    return good;
+}
+
 void folder_catch_up(struct folder *folder) {
     write_all_released(folder);
+    if (!log_whole(folder))
+        return;
     for (struct folder_held *held = folder->held; held != NULL; held = held->next)
         if (held->changed && !held->released && !write_changed(folder, held))
             return;

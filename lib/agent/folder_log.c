@@ -182,6 +182,13 @@ static const char *read_head(const char *text, const char *end, size_t *size, bo
     return whole ? newline + 1 : NULL;
 }
 
+/* Whether its first block is in a format that we do not know. What a power cut leaves is not. */
+static bool is_later(const char *text) {
+    char *end;
+    unsigned long version = strtoul(text, &end, 10);
+    return version > 1 && end != text && *end == ' ';
+}
+
 bool folder_log_read(int fd, const char *path, void (*each)(void *context, jv head, jv body),
                      void *context, bool *same_boot, struct error *error) {
     unsigned long size;
@@ -193,6 +200,11 @@ bool folder_log_read(int fd, const char *path, void (*each)(void *context, jv he
         return false;
     const char *at = text, *end = text + size;
     *same_boot = true;
+    if (is_later(text)) {
+        free(text);
+        return fail(error, STATUS_INPUT, "%s: was written by a later version of this command",
+                    path);
+    }
     while ((at = read_head(at, end, &block, same_boot)) != NULL) {
         read_records(at, at + block, each, context);
         at += block;

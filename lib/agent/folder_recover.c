@@ -212,7 +212,8 @@ static bool recover_documents(struct recovery *recovery, struct error *error) {
     return good;
 }
 
-/* The logs, and then the locks that say whose log is to be looked at. */
+/* The logs, and then the locks that say whose log is to be looked at: not of a document that yet
+ * another run has had since, which was killed just now. */
 static bool remove_logs(struct recovery *recovery, struct error *error) {
     struct error ignored;
     for (size_t i = 0; i < recovery->logs.count; i++)
@@ -225,7 +226,9 @@ static bool remove_logs(struct recovery *recovery, struct error *error) {
         int claim = i > 0 && strcmp(recovery->records[i - 1].name, name) == 0
                         ? -1
                         : agent_spool_claim(name, &ignored);
-        if (claim >= 0)
+        if (claim >= 0 && folder_lock_leads_to_log(claim))
+            close(claim);
+        else if (claim >= 0)
             agent_spool_release(name, claim);
     }
     return true;

@@ -143,6 +143,16 @@ static void judge(struct folder_spending *spending, const char *key) {
     }
 }
 
+/* Whether the end of an earlier use could not be written yet: written later, it would be taken for
+ * that of the next. */
+static bool ends_late(struct folder *folder, const char *name) {
+    bool late = false;
+    folder_spent_write(folder);
+    for (const struct folder_ending *one = folder->ending; one != NULL; one = one->next)
+        late = late || (!one->perhaps && strcmp(one->name, name) == 0);
+    return late;
+}
+
 void folder_spend(struct store *store, struct held *held, const char *name, const char *key,
                   const char *claim, enum store_spent *answer, bool *again) {
     struct folder *folder = (struct folder *)store;
@@ -159,8 +169,9 @@ void folder_spend(struct store *store, struct held *held, const char *name, cons
     bool taken = folder->spent == NULL || !is_name(name);
     for (struct folder_spending *one = folder->spending; one != NULL; one = one->next)
         taken = taken || strcmp(one->name, name) == 0;
+    taken = taken || ends_late(folder, name);
     folder->spending = spending;
-    if (taken) /* in the same commit: its outcome is unknown */
+    if (taken) /* its outcome is unknown */
         return;
     char *path = path_of(folder, name);
     spending->fd = open_record(path, &spending->entries, &spending->end);
@@ -270,9 +281,11 @@ static bool write_ending(struct folder *folder, const struct folder_ending *endi
                *claim = json_string(ending->ending, "claim");
     bool good = fd >= 0;
     jv last = good && key != NULL ? newest(entries, key) : jv_invalid();
-    if (json_is(last, "step", "execute") && claim != NULL && json_is(last, "claim", claim)) {
+    bool used = json_is(ending->ending, "use", "used");
+    bool may_end = json_is(last, "step", "execute") || (used && json_has(last, "released"));
+    if (may_end && claim != NULL && json_is(last, "claim", claim)) {
         jv entry = entry_of("executed", key, claim);
-        if (json_is(ending->ending, "use", "not_used"))
+        if (!used)
             entry = json_set(entry, "released", jv_true());
         char *line = line_of(entry);
         good = durable_write_all(fd, line, strlen(line));

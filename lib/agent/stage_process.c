@@ -225,6 +225,7 @@ static void hear_end(struct stage_process *process) {
     if (process->not_started)
         process->problem = problem;
     process->exit_status = end.exit_status;
+    process->unseen = end.broken;
     process->ended = process->retired = true;
     process->ended_at = clock_elapsed();
     process->kill_at = 0;

@@ -39,6 +39,7 @@ struct stage_process {
     bool retired;         /* it gets no more documents */
     bool over;            /* it has ended, and all it said was heard */
     int exit_status;      /* then, as in a shell */
+    bool unseen;          /* then: nobody saw how it ended, and it may be running still */
     bool not_started;     /* then: it could not be started */
     struct error problem; /* why not; or for what it was cut off, if the status is not 0 */
     bool too_large;       /* it wrote more than a document can have */

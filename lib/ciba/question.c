@@ -222,7 +222,9 @@ static bool is_known_error(jv body) {
 }
 
 double ciba_lifetime(const struct ciba_question *question) {
-    return question->requested_expiry > 0 ? (double)question->requested_expiry : DEFAULT_LIFETIME;
+    enum { ON_THE_WAY = 2 /* seconds: the provider counts from when the request arrives */ };
+    return ON_THE_WAY +
+           (question->requested_expiry > 0 ? (double)question->requested_expiry : DEFAULT_LIFETIME);
 }
 
 /* A failure after which the user may still have been asked. Takes the call. */

@@ -39,7 +39,8 @@ char *question_message(const struct ciba_question *question);
 jv ciba_authorization(const struct client *client, const struct ciba_question *question,
                       const char *digest);
 
-/* For how many seconds a request can be approved, as far as known before its answer. */
+/* For how many seconds a request can be approved, as far as known before its answer, and counted
+ * from before it is sent. */
 double ciba_lifetime(const struct ciba_question *question);
 
 /* The call, settled because its request's answer was lost. It may be asked about again from

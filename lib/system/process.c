@@ -135,7 +135,23 @@ static void set_environment(const struct program *program, const struct program_
         setenv("IDEMPOTENCY_KEY", run->idempotency_key, 1);
 }
 
+/* What ends a group of processes, and what this process did about it before process_outlive. */
+static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ENDINGS = sizeof endings / sizeof *endings };
+static struct sigaction before_outliving[ENDINGS];
+static bool outlives;
+
+void process_outlive(void) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    for (int i = 0; i < ENDINGS; i++)
+        sigaction(endings[i], &ignore, &before_outliving[i]);
+    outlives = true;
+}
+
 static void set_up_child(const struct program *program, int in, int out, int err) {
+    for (int i = 0; outlives && i < ENDINGS; i++)
+        sigaction(endings[i], &before_outliving[i], NULL);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     signal(SIGPIPE, SIG_DFL);

@@ -80,6 +80,11 @@ void process_close_all_but(const int *kept, size_t count);
  * this process. */
 void process_leave_streams(bool stderr_too);
 
+/* From now on SIGINT, SIGTERM and SIGHUP, which whole groups of processes get, do not end this
+ * process; the programs that it starts get them as this process did before. For who must tell how
+ * a program has ended. */
+void process_outlive(void);
+
 /* Sets $ACCESS_TOKEN and $DPOP_KEY_FILE of this process; NULL for none. */
 void process_set_token(const char *token, const char *dpop_key);
 

@@ -233,7 +233,9 @@ _Noreturn static void help(int socket, const struct program_helper *helper) {
     int fd;
     for (size_t i = 0; i < helper->count; i++)
         has_stages = has_stages || helper->programs[i].is_stage;
-    if (!has_stages)
+    if (has_stages) /* what ends a run comes to all of its group: a stage may finish then */
+        process_outlive();
+    else
         settings_forget_secrets();
     process_leave_streams(false);
     if (helper->life > 0) /* nobody must wait for its end */
@@ -393,7 +395,7 @@ bool program_helper_ended(int connection, struct process_end *end, struct error 
     int kind;
     char *facts = frame_read(connection, &size, &kind);
     bool started = true;
-    *end = (struct process_end){.exit_status = 128 + SIGKILL};
+    *end = (struct process_end){.exit_status = 128 + SIGKILL, .broken = true};
     if (facts != NULL && kind == NOT_STARTED && size == sizeof *error) {
         memcpy(error, facts, size);
         started = false;

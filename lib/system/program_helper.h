@@ -49,8 +49,9 @@ int program_helper_open(const struct program_helper *helper, size_t program,
 /* Has it ended by SIGTERM, or by SIGKILL if `at_once`: the program, not what it has started. */
 void program_helper_stop(int connection, bool at_once);
 
-/* How the program of a readable connection ended; `output` and `last_words` are not set. False and
- * an error with status 69 if it was not started. */
+/* How the program of a readable connection ended; `output` and `last_words` are not set. `broken`
+ * if the process that waited for it has ended itself: then it may be running still. False and an
+ * error with status 69 if it was not started. */
 bool program_helper_ended(int connection, struct process_end *end, struct error *error);
 
 /* Waits for the end of the unattended programs. The helper cannot be used afterwards. */

@@ -244,6 +244,43 @@ ssize_t recv(int fd, void *bytes, size_t size, int flags) {
     return REAL(recv)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
 }
 
+/* Messages are for processes of this machine: they have no input or output errors. Half of one is
+ * half of its first part. */
+static struct msghdr half_of(const struct msghdr *message, struct iovec *part) {
+    struct msghdr half = *message;
+    *part = message->msg_iov[0];
+    part->iov_len = part->iov_len > 1 ? part->iov_len / 2 : part->iov_len;
+    half.msg_iov = part;
+    half.msg_iovlen = 1;
+    return half;
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    int half = 0;
+    struct iovec part;
+    if (fails("sendmsg", CAN_BE_SHORT | CAN_BE_INTERRUPTED, &half) && errno != EIO)
+        return -1;
+    leaves("sends a message before a sync");
+    if (!half || message->msg_iovlen == 0)
+        return REAL(sendmsg)(fd, message, flags);
+    struct msghdr less = half_of(message, &part);
+    return REAL(sendmsg)(fd, &less, flags);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+    int half = 0;
+    struct iovec part;
+    if (fails("recvmsg", CAN_BE_SHORT, &half) && errno != EIO)
+        return -1;
+    if (!half || message->msg_iovlen == 0)
+        return REAL(recvmsg)(fd, message, flags);
+    struct msghdr less = half_of(message, &part);
+    ssize_t got = REAL(recvmsg)(fd, &less, flags);
+    message->msg_controllen = less.msg_controllen;
+    message->msg_flags = less.msg_flags;
+    return got;
+}
+
 int connect(int fd, const struct sockaddr *address, socklen_t size) {
     int half = 0;
     return fails("connect", 0, &half) ? -1 : REAL(connect)(fd, address, size);
