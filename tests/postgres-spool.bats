@@ -81,7 +81,7 @@ why_not_done() {
   sql "SELECT * FROM ciba.places"
   sql "SELECT * FROM ciba.troubles"
   sql "SELECT pid, state, wait_event, query FROM pg_stat_activity WHERE datname IS NOT NULL"
-  ps -ef | grep "$BATS_TEST_TMPDIR\|agent-spool" | grep -v grep
+  pgrep -af agent-spool || true
   tail -n 20 "$postgres/log"
 }
 
