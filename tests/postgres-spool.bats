@@ -16,6 +16,8 @@ setup() {
   export CIBA_SPOOL_KEY=a-key-of-32-bytes-or-so-for-tests
   postgres_start
   agent-spool init "$url"
+  stages=(llm-chat '|' ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|'
+    ciba-poll --once '|' stock-buy '|' llm-chat)
 }
 
 teardown() {
@@ -26,9 +28,7 @@ teardown() {
 
 # Runs the spool's stages: flow [OPTION...]
 flow() {
-  timeout 200 agent-spool run "$@" "$url" -- llm-chat '|' \
-    ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|' \
-    ciba-poll --once '|' stock-buy '|' llm-chat
+  timeout 200 agent-spool run "$@" "$url" -- "${stages[@]}"
 }
 
 # Documents that each want so many stocks: spooled QTY...
@@ -67,9 +67,29 @@ spooled() {
   [ "$(orders)" = '[{"ticker":"GOOGL","qty":3}]' ]
 }
 
+# What it takes to see why documents are not done.
+why_not_done() {
+  local file
+  for file in log.*; do
+    echo "--- $file" && tail -n 25 "$file"
+  done
+  sql "SELECT now(), name, place, due - now() AS due_in, holder, version, (SELECT string_agg(status, ' ') FROM ciba.calls c WHERE c.name = d.name) FROM ciba.documents d WHERE place <> 'done'"
+  sql "SELECT document FROM ciba.documents WHERE place <> 'done' LIMIT 2"
+  sql "SELECT name, number, entry, written FROM ciba.journal ORDER BY name, number LIMIT 20"
+  sql "SELECT * FROM ciba.holders"
+  sql "SELECT id, waiting, turn, written FROM ciba.workers"
+  sql "SELECT * FROM ciba.places"
+  sql "SELECT * FROM ciba.troubles"
+  sql "SELECT pid, state, wait_event, query FROM pg_stat_activity WHERE datname IS NOT NULL"
+  pgrep -af agent-spool || true
+  tail -n 20 "$postgres/log"
+}
+
 @test "three workers are killed again and again, and the server too: nothing is lost, nothing bought twice" {
   sandbox --approve yes --delay 0
   spooled {1..30}
+  # Who was perhaps asked when a worker was killed is otherwise asked again only after five minutes.
+  stages=("${stages[@]:0:3}" --ask-again "${stages[@]:3}")
   ended() { [ "$(sql "SELECT count(*) FROM ciba.documents WHERE place <> 'done'" 2> /dev/null)" = 0 ]; }
   local i round
   declare -A runner
@@ -77,9 +97,7 @@ spooled() {
     ! ended || break
     for i in 1 2 3; do
       if [ -z "${runner[$i]:-}" ] || gone "${runner[$i]}"; then
-        command agent-spool run -w -j 3 --backoff 0.1 --worker-timeout 5 "$url" -- llm-chat '|' \
-          ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|' \
-          ciba-poll --once '|' stock-buy '|' llm-chat >> "log.$i" 2>&1 3>&- &
+        command agent-spool -v run -w -j 3 --backoff 0.1 --worker-timeout 5 "$url" -- "${stages[@]}" >> "log.$i" 2>&1 3>&- &
         runner[$i]=$!
         started+=($!)
       fi
@@ -93,7 +111,43 @@ spooled() {
     fi
   done
   # What is left after the last kill is gone on with by one that is not killed.
-  flow -w -j 3 --backoff 0.1 --worker-timeout 5 >> log.last 2>&1 || true
-  ended || { tail -n 5 log.*; sql "SELECT * FROM ciba.holders"; sql "SELECT * FROM ciba.places"; sql "SELECT * FROM ciba.troubles"; return 1; }
+  command agent-spool -v run -w -j 3 --backoff 0.1 --worker-timeout 5 "$url" -- "${stages[@]}" > log.last 2>&1 3>&- &
+  started+=($!)
+  await ended || { why_not_done; return 1; }
   [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 31)]')" = true ]
+}
+
+# The numbers of the workers that poll next.
+pollers() {
+  local from
+  from=$(wc -l < polled)
+  await eval '[ "$(wc -l < polled)" -ge $((from + 16)) ]'
+  tail -n "+$((from + 1))" polled | sort -u
+}
+
+@test "of three workers one polls for all, and another one when it is killed" {
+  sandbox --approve ask --interval 1
+  poll_patience
+  spooled {1..6}
+  local i first second
+  declare -A runner
+  : > polled
+  for i in 1 2 3; do # a stage before the poll writes down who has come so far
+    command agent-spool run -w -j 6 --backoff 0.1 --worker-timeout 5 "$url" -- "${stages[@]:0:6}" \
+      sh -c "echo $i >> polled; exec cat" '|' "${stages[@]:6}" > "log.$i" 2>&1 3>&- &
+    runner[$i]=$!
+    started+=($!)
+  done
+  asked() { [ "$(sql "SELECT count(*) FROM ciba.documents WHERE lane = 'polls'")" = 6 ]; }
+  await asked
+  first=$(pollers)
+  [[ $first == [123] ]]
+  kill -KILL "${runner[$first]}"
+  await eval "[ \"\$(sql 'SELECT count(*) FROM ciba.workers')\" = 2 ]"
+  second=$(pollers)
+  [[ $second == [123] && $second != "$first" ]]
+  curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -c '.[] | {id, approve: true}' |
+    while read -r decision; do tell phone/decide <<< "$decision"; done
+  await eval "[ \"\$(sql \"SELECT count(*) FROM ciba.documents WHERE place <> 'done'\")\" = 0 ]"
+  [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 7)]')" = true ]
 }

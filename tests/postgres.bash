@@ -86,6 +86,13 @@ sql() {
   psql -XqAt -v ON_ERROR_STOP=1 -h "$postgres" -p "${sql_port:-5432}" -U "${sql_user:-postgres}" -d postgres -c "$1"
 }
 
+# What is to be polled is taken by others than the worker that polls after five minutes, not seconds: this machine may
+# be slow.
+poll_patience() {
+  sql "DO \$\$ BEGIN EXECUTE replace(pg_get_functiondef('ciba.take'::regproc), '5 seconds', '5 minutes');
+    EXECUTE replace(pg_get_functiondef('ciba.next_due'::regproc), '5 seconds', '5 minutes'); END \$\$"
+}
+
 # A synchronous standby of the server, on port 5433 of the same folder: standby_start
 standby_start() {
   if [ ! -e "$postgres/standby" ]; then

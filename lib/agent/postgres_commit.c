@@ -5,6 +5,7 @@
 #include "agent/postgres_tokens.h"
 #include "base/clock.h"
 #include "base/program_name.h"
+#include "document/call.h"
 #include "json/json.h"
 
 #include <math.h>
@@ -42,12 +43,27 @@ void postgres_save(struct store *store, struct held *held, jv document) {
     own(held)->saved = true;
 }
 
+/* Whether there is nothing to do for its calls but to ask for the decision. */
+static bool only_waits_for_poll(jv document) {
+    bool pending = false, other = false;
+    jv calls = json_array(document, "calls");
+    jv_array_foreach(calls, i, call) {
+        enum call_state state = call_state(call);
+        pending = pending || state == CALL_PENDING;
+        other = other || state == CALL_NEW || state == CALL_APPROVED;
+        jv_free(call);
+    }
+    jv_free(calls);
+    return pending && !other;
+}
+
 void postgres_put_back(struct store *store, struct held *held, jv document, enum store_place place,
                        double due) {
     postgres_save(store, held, document);
     own(held)->back = true;
     own(held)->place = place;
     own(held)->due = due;
+    own(held)->polled = place == STORE_QUEUE && due > 0 && only_waits_for_poll(document);
 }
 
 static void add_spend(struct postgres_store *self, const struct postgres_spend *spend) {
@@ -156,7 +172,8 @@ static bool add_documents(struct postgres_store *store, struct text *arrays, str
             double seconds = state->due > 0 ? fmin(state->due - clock_now(), CENTURY) : 0;
             postgres_array_add(&arrays[BACK_NAMES], held->name);
             good = add_value(store, &arrays[BACK], held->name, held->document, error);
-            postgres_array_add(&arrays[PLACES], postgres_places[state->place]);
+            postgres_array_add(&arrays[PLACES],
+                               state->polled ? "polls" : postgres_places[state->place]);
             add_number(&arrays[DUES], state->place == STORE_QUEUE ? fmax(seconds, 0) : 0);
         } else if (state->saved) {
             postgres_array_add(&arrays[SAVED_NAMES], held->name);

@@ -14,8 +14,12 @@
 static const char page[] =
     "SELECT name, due::text, extract(epoch FROM due), document FROM ("
     " SELECT name, due, document, sum(length(document)) OVER (ORDER BY due, name) AS total FROM ("
-    "  SELECT name, due, document FROM documents WHERE place = $1 AND (due, name) > "
-    "  ($2::timestamptz, $3) ORDER BY due, name LIMIT 1000) AS rows) AS counted"
+    "  SELECT name, due, document FROM ("
+    "   SELECT name, due, document FROM documents WHERE lane = $1 AND (due, name) > "
+    "    ($2::timestamptz, $3) UNION ALL"
+    "   SELECT name, due, document FROM documents WHERE lane = 'polls' AND $1 = 'queue' AND "
+    "    (due, name) > ($2::timestamptz, $3)) AS lanes ORDER BY due, name LIMIT 1000) AS rows) "
+    " AS counted"
     " WHERE total - length(document) < 4000000 ORDER BY due, name";
 
 /* Visits a row. False to end. */
@@ -110,8 +114,8 @@ long postgres_retry(struct store *store, char *const *names, struct error *error
         do { /* some at a time, each soon durable */
             moved = change(self,
                            "UPDATE documents SET place = 'queue', due = now(), changed = now(), "
-                           "version = version + 1 WHERE place = 'failed' AND name IN (SELECT name "
-                           "FROM documents WHERE place = 'failed' ORDER BY due, name LIMIT 1000)",
+                           "version = version + 1 WHERE lane = 'failed' AND name IN (SELECT name "
+                           "FROM documents WHERE lane = 'failed' ORDER BY due, name LIMIT 1000)",
                            NULL, error);
             count = moved < 0 ? -1 : count + moved;
         } while (moved > 0);

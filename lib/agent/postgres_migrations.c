@@ -17,21 +17,26 @@ static const char *const tables[] = {
     " heartbeat timestamptz NOT NULL DEFAULT clock_timestamp(),"
     " timeout interval NOT NULL,"
     " waiting boolean NOT NULL DEFAULT false,"
+    " polls boolean NOT NULL DEFAULT false," /* it is the one that polls */
     " turn bigint NOT NULL DEFAULT 0,"
     " written bigint NOT NULL DEFAULT 0,"
     " answers text[] NOT NULL DEFAULT '{}') WITH (fillfactor = 50)",
+    "CREATE UNIQUE INDEX workers_polls ON workers (polls) WHERE polls",
 
     "CREATE TABLE documents ("
     " name text COLLATE \"C\" PRIMARY KEY,"
     " place text NOT NULL DEFAULT 'queue' CHECK (place IN ('queue', 'done', 'failed')),"
     " due timestamptz NOT NULL DEFAULT now()," /* in done and failed: since when it is there */
-    " holder bigint,"                          /* workers.id */
+    " polled boolean NOT NULL DEFAULT false,"  /* it only waits for a poll */
+    " lane text GENERATED ALWAYS AS (CASE WHEN polled AND place = 'queue' THEN 'polls'"
+    "  ELSE place END) STORED," /* what is looked through together */
+    " holder bigint,"           /* workers.id */
     " version bigint NOT NULL DEFAULT 1,"
     " document text NOT NULL,"
     " added timestamptz NOT NULL DEFAULT now(),"
     " changed timestamptz NOT NULL DEFAULT now())"
     " WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02)",
-    "CREATE INDEX documents_due ON documents (place, due, name)",
+    "CREATE INDEX documents_due ON documents (lane, due, name)",
     "CREATE INDEX documents_holder ON documents (holder) WHERE holder IS NOT NULL",
 
     "CREATE TABLE journal ("
@@ -66,8 +71,8 @@ static const char *const tables[] = {
 
 /* The calls of a worker begin with its row: locked, so that nobody gives it up meanwhile, and gone
  * if somebody did. A call that comes late, over a connection given up, finds another turn. */
-#define OWN_TURN                                                                                   \
-    " UPDATE workers SET turn = my_turn, heartbeat = clock_timestamp()"                            \
+#define OWN_TURN(more)                                                                             \
+    " UPDATE workers SET turn = my_turn, heartbeat = clock_timestamp()" more                       \
     " WHERE id = me AND epoch = my_epoch AND turn = my_turn - 1;"                                  \
     " IF NOT FOUND THEN RAISE 'this worker was given up' USING ERRCODE = 'CB001'; END IF;"
 
@@ -78,27 +83,73 @@ static const char *const tables[] = {
     " IF EXISTS (SELECT FROM workers WHERE waiting AND id IS DISTINCT FROM me) THEN"               \
     "  PERFORM pg_notify(current_schema(), ''); END IF;"
 
+/* So long after it is due, others than the worker that polls take a document that is to be polled:
+ * that one is busy, or hangs. */
+#define POLL_PATIENCE " interval '5 seconds'"
+
+#define FREE_AND_NOT_LEFT                                                                          \
+    " d.holder IS NULL AND (cardinality(left_names) = 0 OR NOT EXISTS (SELECT FROM"                \
+    "  unnest(left_names, left_versions) AS l (n, v) WHERE l.n = d.name AND l.v = d.version))"
+
+/* The due documents of a lane, the longest due first. */
+#define DUE_IN(lane, until)                                                                        \
+    " SELECT d.name, d.due FROM documents d WHERE d.lane = '" lane "' AND d.due <= " until         \
+    "  AND" FREE_AND_NOT_LEFT "  ORDER BY d.due, d.name LIMIT most FOR UPDATE SKIP LOCKED"
+
+#define OTHERS_DUE DUE_IN("queue", "now()")
+#define POLLS_DUE DUE_IN("polls", "polled_until")
+
+/* The first that comes when no worker polls is the one that does, as long as it has its row. */
 static const char take[] =
     "CREATE FUNCTION take(me bigint, my_epoch bigint, my_turn bigint, most integer,"
     " left_names text[], left_versions bigint[])"
     " RETURNS TABLE (name text, version bigint, document text, journal text)"
     " LANGUAGE plpgsql AS $$ #variable_conflict use_column\n"
-    "DECLARE found_some boolean; BEGIN" NEED_NOT_BE_DURABLE OWN_TURN
-    " RETURN QUERY WITH soonest AS ("
-    "  SELECT d.name FROM documents d WHERE d.place = 'queue' AND d.holder IS NULL"
-    "  AND d.due <= now() AND (cardinality(left_names) = 0 OR NOT EXISTS (SELECT FROM"
-    "   unnest(left_names, left_versions) AS l (n, v) WHERE l.n = d.name AND l.v = d.version))"
-    "  ORDER BY d.due, d.name LIMIT most FOR UPDATE SKIP LOCKED),"
-    " taken AS (UPDATE documents d SET holder = me FROM soonest s WHERE d.name = s.name"
-    "  RETURNING d.name, d.version, d.document, d.due)"
-    " SELECT t.name::text, t.version, t.document, (SELECT coalesce(string_agg(j.entry, ',' ORDER BY"
-    "  j.number), '') FROM journal j WHERE j.name = t.name) FROM taken t ORDER BY t.due, t.name;"
-    " found_some := FOUND;"
-    " UPDATE workers SET waiting = NOT found_some WHERE id = me AND waiting = found_some;"
-    " END $$";
+    "DECLARE found_some boolean; polled_until timestamptz := now();"
+    " BEGIN" NEED_NOT_BE_DURABLE OWN_TURN(
+        "") " IF NOT EXISTS (SELECT FROM workers WHERE polls) THEN"
+            "  BEGIN UPDATE workers SET polls = true WHERE id = me;"
+            "  EXCEPTION WHEN unique_violation THEN NULL; END;"
+            " END IF;"
+            " IF NOT EXISTS (SELECT FROM workers WHERE polls AND id = me) THEN"
+            "  polled_until := polled_until -" POLL_PATIENCE "; END IF;"
+            " found_some := EXISTS (SELECT FROM documents d WHERE d.lane = 'queue' AND d.due <= "
+            "now())"
+            "  OR EXISTS (SELECT FROM documents d WHERE d.lane = 'polls' AND d.due <= "
+            "polled_until);"
+            " IF found_some THEN" /* what it takes to plan the rest is most of an idle run's time */
+            " RETURN QUERY WITH others AS (" OTHERS_DUE "), polled AS (" POLLS_DUE "),"
+            " soonest AS (SELECT b.name FROM (SELECT * FROM others UNION ALL SELECT * FROM polled) "
+            "AS b"
+            "  ORDER BY b.due, b.name LIMIT most),"
+            " taken AS (UPDATE documents d SET holder = me FROM soonest s WHERE d.name = s.name"
+            "  RETURNING d.name, d.version, d.document, d.due)"
+            " SELECT t.name::text, t.version, t.document, (SELECT coalesce(string_agg(j.entry, ',' "
+            "ORDER BY"
+            "  j.number), '') FROM journal j WHERE j.name = t.name) FROM taken t ORDER BY t.due, "
+            "t.name;"
+            " found_some := FOUND; END IF;"
+            " UPDATE workers SET waiting = NOT found_some WHERE id = me AND waiting = found_some;"
+            " END $$";
 
-/* A commit. Each part is left out if there is nothing in it, also because the rights to it may be
- * missing. `uses`: begin, used, not_used, unknown. Returns an answer for each begin. */
+/* When a document is due that this worker may take. NULL for none. */
+static const char next_due[] =
+    "CREATE FUNCTION next_due(me bigint, left_names text[], left_versions bigint[])"
+    " RETURNS timestamptz LANGUAGE plpgsql AS $$ DECLARE soonest timestamptz; polled timestamptz;"
+    " BEGIN"
+    " soonest := (SELECT d.due FROM documents d WHERE d.lane = 'queue' AND" FREE_AND_NOT_LEFT
+    "  ORDER BY d.due LIMIT 1);"
+    " polled := (SELECT d.due FROM documents d WHERE d.lane = 'polls' AND" FREE_AND_NOT_LEFT
+    "  ORDER BY d.due LIMIT 1);"
+    " IF NOT EXISTS (SELECT FROM workers WHERE polls AND id = me) THEN"
+    "  polled := polled +" POLL_PATIENCE "; END IF;"
+    " IF EXISTS (SELECT FROM documents WHERE holder <> me) THEN"
+    "  soonest := least(soonest, clock_timestamp() + interval '1 second'); END IF;"
+    " RETURN least(soonest, polled); END $$";
+
+/* A commit. `places` has "polls" for what only waits for a poll in the queue. Each part is left out
+ * if there is nothing in it, also because the rights to it may be missing. `uses`: begin, used,
+ * not_used, unknown. Returns an answer for each begin. */
 static const char write_down[] =
     "CREATE FUNCTION write_down(me bigint, my_epoch bigint, my_turn bigint,"
     " entry_names text[], entries text[],"
@@ -106,12 +157,14 @@ static const char write_down[] =
     " back_names text[], back text[], places text[], dues float8[],"
     " spent_names text[], keys text[], claims text[], uses text[], expiries float8[],"
     " records text[], ids text[], onces boolean[])"
-    " RETURNS text[] LANGUAGE plpgsql AS $$ DECLARE matched integer; answer text[]; BEGIN" OWN_TURN
+    " RETURNS text[] LANGUAGE plpgsql AS $$ DECLARE matched integer; answer text[] := '{}';"
+    " BEGIN" OWN_TURN(", written = my_turn, answers = answer") /* one version of the row a commit */
+    " IF cardinality(entry_names) > 0 THEN"
     " SELECT count(*) INTO matched FROM documents WHERE holder = me AND name = ANY(entry_names);"
     " IF matched <> (SELECT count(DISTINCT n) FROM unnest(entry_names) AS n) THEN"
     "  RAISE 'a document is not this worker''s' USING ERRCODE = 'CB001'; END IF;"
     " INSERT INTO journal (name, entry) SELECT n, e FROM unnest(entry_names, entries)"
-    "  WITH ORDINALITY AS u (n, e, o) ORDER BY o;"
+    "  WITH ORDINALITY AS u (n, e, o) ORDER BY o; END IF;"
     " IF cardinality(saved_names) > 0 THEN"
     "  UPDATE documents d SET document = s.t, version = d.version + 1, changed = now()"
     "   FROM unnest(saved_names, saved) AS s (n, t) WHERE d.name = s.n AND d.holder = me;"
@@ -121,7 +174,8 @@ static const char write_down[] =
     " END IF;"
     " IF cardinality(back_names) > 0 THEN"
     "  UPDATE documents d SET document = s.t, version = d.version + 1, changed = now(),"
-    "   holder = NULL, place = s.p, due = now() + make_interval(secs => greatest(s.d, 0))"
+    "   holder = NULL, place = CASE s.p WHEN 'polls' THEN 'queue' ELSE s.p END,"
+    "   polled = s.p = 'polls', due = now() + make_interval(secs => greatest(s.d, 0))"
     "   FROM unnest(back_names, back, places, dues) AS s (n, t, p, d)"
     "   WHERE d.name = s.n AND d.holder = me;"
     "  GET DIAGNOSTICS matched = ROW_COUNT;"
@@ -132,10 +186,9 @@ static const char write_down[] =
     "  IF EXISTS (SELECT FROM unnest(places, dues) AS s (p, d) WHERE p = 'queue' AND d <= 0) "
     "THEN" WAKE "  END IF;"
     " END IF;"
-    " answer := '{}';"
     " IF cardinality(spent_names) > 0 THEN"
-    "  answer := spend(spent_names, keys, claims, uses, expiries); END IF;"
-    " UPDATE workers SET written = my_turn, answers = answer WHERE id = me;"
+    "  answer := spend(spent_names, keys, claims, uses, expiries);"
+    "  UPDATE workers SET answers = answer WHERE id = me; END IF;"
     " IF cardinality(records) > 0 THEN PERFORM append_audit(records, ids, onces); END IF;"
     " RETURN answer; END $$";
 
@@ -222,9 +275,11 @@ static const char resume[] =
     "  AND k.e = (SELECT count(*) FROM journal j WHERE j.name = d.name);"
     " END $$";
 
+/* What says that an approval was used goes a day after its token expired (spent.c). */
 static const char begin_worker[] =
     "CREATE FUNCTION begin_worker(epoch bigint, host text, pid integer, timeout interval)"
     " RETURNS bigint LANGUAGE plpgsql AS $$ DECLARE made bigint; BEGIN" NEED_NOT_BE_DURABLE
+    " DELETE FROM spent s WHERE s.expires < now() - interval '1 day';"
     " INSERT INTO workers (epoch, host, pid, timeout) VALUES ($1, $2, $3, $4)"
     "  RETURNING id INTO made; RETURN made; END $$";
 
@@ -270,6 +325,7 @@ static const char *const functions[] = {
     spend,
     append_audit,
     take,
+    next_due,
     write_down,
     beat,
     begin_worker,
@@ -282,7 +338,7 @@ static const char *const functions[] = {
     " count(holder) AS held, min(due) AS earliest, max(due) AS latest FROM documents GROUP BY "
     "place",
     "CREATE VIEW holders AS SELECT w.id, w.host, w.pid, w.started,"
-    " clock_timestamp() - w.heartbeat AS silent, w.timeout,"
+    " clock_timestamp() - w.heartbeat AS silent, w.timeout, w.polls,"
     " (SELECT count(*) FROM documents d WHERE d.holder = w.id) AS documents FROM workers w",
     "CREATE VIEW troubles AS SELECT d.name, d.place, d.due, j -> 'spool' ->> 'reason' AS reason,"
     " j -> 'spool' -> 'status' AS status, j -> 'spool' -> 'tries' AS tries"

@@ -33,17 +33,33 @@ static bool ask(struct postgres_connection *connection, const char *statement, c
     return true;
 }
 
-/* Sets *version to that of the schema, 0 if there is none. */
+static bool check_encoding(const struct postgres_connection *connection, const char *encoding,
+                           struct error *error) {
+    return strcmp(encoding, "UTF8") == 0 ||
+           fail(error, STATUS_CONFIG, "%s: the database has the encoding %s; a spool needs UTF8",
+                connection->name, encoding);
+}
+
+/* Sets *version to that of the schema, 0 if there is none. False and an error, also if its database
+ * cannot have one. */
 static bool read_version(struct postgres_connection *connection, int *version,
                          struct error *error) {
-    char *table, *text = NULL, *name = must_format("%s.schema_version", connection->url.schema);
-    bool good = ask(connection, "SELECT to_regclass($1)::text", name, &table, error);
+    char *facts, *text = NULL, *name = must_format("%s.schema_version", connection->url.schema);
+    bool good = ask(
+        connection,
+        "SELECT current_setting('server_encoding') || ' ' || coalesce(to_regclass($1)::text, '')",
+        name, &facts, error);
+    char *table = facts != NULL ? strchr(facts, ' ') : NULL;
     *version = 0;
-    if (good && table != NULL)
+    if (good && table != NULL) {
+        *table++ = '\0';
+        good = check_encoding(connection, facts, error);
+    }
+    if (good && table != NULL && *table != '\0')
         good = ask(connection, "SELECT max(version)::text FROM schema_version", NULL, &text, error);
     if (text != NULL)
         *version = atoi(text);
-    free(table);
+    free(facts);
     free(text);
     free(name);
     return good;
@@ -58,24 +74,12 @@ static bool is_known(const struct postgres_connection *connection, int version,
                 connection->name, connection->url.schema, version, POSTGRES_VERSION);
 }
 
-static bool has_utf8(struct postgres_connection *connection, struct error *error) {
-    char *encoding;
-    if (!ask(connection, "SELECT current_setting('server_encoding')", NULL, &encoding, error))
-        return false;
-    bool good = encoding != NULL && strcmp(encoding, "UTF8") == 0;
-    if (!good)
-        fail(error, STATUS_CONFIG, "%s: the database has the encoding %s; a spool needs UTF8",
-             connection->name, encoding != NULL ? encoding : "?");
-    free(encoding);
-    return good;
-}
-
 bool postgres_schema_fits(struct postgres_connection *connection, struct error *error) {
     int version;
     if (!read_version(connection, &version, error) || !is_known(connection, version, error))
         return false;
     if (version == POSTGRES_VERSION)
-        return has_utf8(connection, error);
+        return true;
     if (version == 0)
         return fail(error, STATUS_NO_FILE,
                     "%s: has no spool in the schema %s; agent-spool init "
@@ -154,8 +158,7 @@ bool postgres_init(const char *url, const char *key, int *from, int *to, struct 
     *to = POSTGRES_VERSION;
     if (!postgres_connect(&connection, url, true, error))
         return false;
-    bool good = has_utf8(&connection, error) && execute(&connection, "BEGIN", error) &&
-                make(&connection, from, error) &&
+    bool good = execute(&connection, "BEGIN", error) && make(&connection, from, error) &&
                 (key == NULL || postgres_key_fits(&connection, key, error)) &&
                 execute(&connection, "COMMIT", error);
     if (good)

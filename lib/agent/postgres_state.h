@@ -13,6 +13,7 @@ struct postgres_held {
     jv document, journal;
     long long version;
     bool saved, back;
+    bool polled; /* put back, it only waits for a poll */
     enum store_place place;
     double due;
 };

@@ -39,16 +39,6 @@ static bool check_settings(struct postgres_store *store, struct error *error) {
                 "--spool-key-file");
 }
 
-/* Removes what says that an approval was used, a day after its token expired (spent.c). */
-static bool sweep(struct postgres_store *store, struct error *error) {
-    PGresult *result = NULL;
-    bool good = postgres_query(&store->connection,
-                               "DELETE FROM spent WHERE expires < now() - interval '1 day'", NULL,
-                               0, &result, error) == POSTGRES_DONE;
-    libpq.PQclear(result);
-    return good;
-}
-
 /* What a store for running needs besides a connection. */
 static bool prepare_to_run(struct postgres_store *store, struct error *error) {
     PGresult *result = NULL;
@@ -60,7 +50,7 @@ static bool prepare_to_run(struct postgres_store *store, struct error *error) {
     free(listen);
     if (good)
         postgres_warn_of_settings(&store->connection);
-    return good && sweep(store, error) && postgres_begin_worker(store, error);
+    return good && postgres_begin_worker(store, error);
 }
 
 static struct store *open_store(const char *where, enum store_use use, struct error *error) {
@@ -288,13 +278,8 @@ static bool ask_next_due(struct postgres_store *store) {
     list_left(store, &names, &versions);
     const char *values[] = {names.text, versions.text};
     struct postgres_call call = {
-        .statement =
-            "SELECT extract(epoch FROM least((SELECT due FROM documents d WHERE place = 'queue' "
-            "AND holder IS NULL AND (cardinality($3::text[]) = 0 OR NOT EXISTS (SELECT FROM "
-            "unnest($3::text[], $4::bigint[]) AS l (n, v) WHERE l.n = d.name AND l.v = d.version)) "
-            "ORDER BY due LIMIT 1), CASE WHEN EXISTS (SELECT FROM documents WHERE holder <> "
-            "$1::bigint AND $2 <> '') THEN clock_timestamp() + interval '1 second' END) - "
-            "clock_timestamp())",
+        .statement = "SELECT extract(epoch FROM next_due($1::bigint, $3::text[], $4::bigint[]) - "
+                     "clock_timestamp()) WHERE $2 <> ''",
         .values = values,
         .count = 2};
     bool good = postgres_call(store, &call, &ignored) == POSTGRES_DONE && call.result != NULL;
