@@ -71,7 +71,8 @@ spooled() {
 why_not_done() {
   local file
   for file in log.*; do
-    echo "--- $file" && tail -n 25 "$file"
+    echo "--- $file"
+    tail -n 25 "$file"
   done
   sql "SELECT now(), name, place, due - now() AS due_in, holder, version, (SELECT string_agg(status, ' ') FROM ciba.calls c WHERE c.name = d.name) FROM ciba.documents d WHERE place <> 'done'"
   sql "SELECT document FROM ciba.documents WHERE place <> 'done' LIMIT 2"
@@ -145,7 +146,8 @@ pollers() {
   kill -KILL "${runner[$first]}"
   await eval "[ \"\$(sql 'SELECT count(*) FROM ciba.workers')\" = 2 ]"
   second=$(pollers)
-  [[ $second == [123] && $second != "$first" ]]
+  [[ $second == [123] ]]
+  [ "$second" != "$first" ]
   curl -s "${CIBA_SANDBOX_URL}phone/requests" | jq -c '.[] | {id, approve: true}' |
     while read -r decision; do tell phone/decide <<< "$decision"; done
   await eval "[ \"\$(sql \"SELECT count(*) FROM ciba.documents WHERE place <> 'done'\")\" = 0 ]"

@@ -226,7 +226,7 @@ polls() {
   follows() {
     ask c beat > /dev/null
     ask c "take 9" > /dev/null
-    [ "$(sql "SELECT count(*) FROM ciba.holders WHERE polls")" = 1 ] && [ "$(sql "SELECT timeout FROM ciba.holders WHERE polls")" = 00:01:00 ]
+    [ "$(sql "SELECT string_agg(timeout::text, ' ') FROM ciba.holders WHERE polls")" = 00:01:00 ]
   }
   no follows
   await follows

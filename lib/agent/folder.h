@@ -171,8 +171,8 @@ bool folder_recover(struct folder *folder, struct error *error);
 /* Claims and reads a document. NULL and an error: 75 if somebody has it, 66 if it is gone, 65 if it
  * is no document (then it is in failed), 74. */
 struct folder_held *folder_take(struct folder *folder, const char *name, struct error *error);
-/* Whether a lock says which run had the document, and that run's log is there: what it has committed
- * may not be in the document's file yet, and who removes the lock loses it. */
+/* Whether a lock says which run had the document, and that run's log is there: what it has
+ * committed may not be in the document's file yet, and who removes the lock loses it. */
 bool folder_lock_leads_to_log(int claim);
 /* Lets the document go, without a change of its file. */
 void folder_release(struct folder *folder, struct folder_held *held);
