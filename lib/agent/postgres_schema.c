@@ -53,8 +53,8 @@ static bool is_known(const struct postgres_connection *connection, int version,
                      struct error *error) {
     return version <= POSTGRES_VERSION ||
            fail(error, STATUS_CONFIG,
-                "%s: the schema %s has version %d, from a later version of this command, which "
-                "knows %d",
+                "%s: the schema %s has version %d, of a later version of this command; this one "
+                "knows %d: use the later one",
                 connection->name, connection->url.schema, version, POSTGRES_VERSION);
 }
 
@@ -64,7 +64,9 @@ static bool has_utf8(struct postgres_connection *connection, struct error *error
         return false;
     bool good = encoding != NULL && strcmp(encoding, "UTF8") == 0;
     if (!good)
-        fail(error, STATUS_CONFIG, "%s: the database has the encoding %s; a spool needs UTF8",
+        fail(error, STATUS_CONFIG,
+             "%s: the database has the encoding %s, and a spool needs UTF8; create a database with "
+             "it",
              connection->name, encoding != NULL ? encoding : "?");
     free(encoding);
     return good;
@@ -102,14 +104,17 @@ bool postgres_key_fits(struct postgres_connection *connection, const char *key,
                 error);
         free(mine);
         if (!good || check == NULL)
-            return good && fail(error, STATUS_IO, "%s: cannot be written", connection->name);
+            return good &&
+                   fail(error, STATUS_IO, "%s: the row key_check of %s.settings cannot be written",
+                        connection->name, connection->url.schema);
     }
     bool fits = postgres_key_check_fits(key, KEY_CHECK, check);
     free(check);
-    return fits || fail(error, STATUS_CONFIG,
-                        "%s: the tokens in the schema %s are encrypted with another key than "
-                        "CIBA_SPOOL_KEY",
-                        connection->name, connection->url.schema);
+    return fits ||
+           fail(error, STATUS_CONFIG,
+                "%s: the tokens in the schema %s are encrypted with another key than that of "
+                "CIBA_SPOOL_KEY or --spool-key-file; all workers need the same",
+                connection->name, connection->url.schema);
 }
 
 static bool migrate(struct postgres_connection *connection, int from, struct error *error) {
