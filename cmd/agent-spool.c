@@ -175,7 +175,8 @@ static size_t possible_jobs(void) {
     if (most >= (rlim_t)options.jobs)
         return (size_t)options.jobs;
     report(NULL,
-           "-j %ld: no more than %lu at a time, as this process may open %lu files (ulimit -n)",
+           "-j %ld: no more than %lu at a time, as this process may open only %lu files; raise "
+           "ulimit -n for more",
            options.jobs, (unsigned long)most, (unsigned long)limit.rlim_cur);
     return (size_t)most;
 }

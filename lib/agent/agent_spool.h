@@ -1,10 +1,11 @@
-/* A directory of documents that are processed until they are done, by any number of processes on
- * one machine. Each process can be killed at any moment.
+/* The folder of a spool, as agent-spool (folder.h) and mcp-gate (gate/tasks.h) use it: documents
+ * that any number of processes on one machine work on until they are done. Each process can be
+ * killed at any moment.
  *
  *     queue/NAME    a document; its modification time is when it is due
  *     done/NAME     one that is finished
  *     failed/NAME   one that failed, with the reason in its member `spool`
- *     journal/NAME  the journal of its commands (journal.h)
+ *     journal/NAME  the journal that an earlier version kept (journal.h)
  *     lock/NAME     locked (flock) by the process that works on it
  *     tmp/          files being written
  *

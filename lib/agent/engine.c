@@ -199,7 +199,7 @@ static void keep_time(struct engine *engine) {
     if (engine->stopping && now >= engine->stop_at)
         for (struct stage_process *process = engine->processes; process; process = process->next)
             if (process->documents > 0)
-                stage_process_cut_off(process, "the run ends");
+                stage_process_cut_off(process, "killed, as the run ends");
     if (now < engine->next_beat || engine->lost)
         return;
     engine->next_beat = now + BEAT_SECONDS;
@@ -315,7 +315,7 @@ static void end(struct engine *engine, int signals) {
         put_stuck(engine);
     for (struct stage_process *process = engine->processes; process; process = process->next) {
         if (engine->lost)
-            stage_process_cut_off(process, "the run ends");
+            stage_process_cut_off(process, "killed, as the run ends");
         else
             stage_process_retire(process);
     }

@@ -57,7 +57,7 @@ static struct work_next interrupted(void) {
 static void hear_hello(struct engine *engine, struct stage_process *process, bool many) {
     struct flight *flight = flight_of(engine, process, process->number);
     if (process->hello) {
-        stage_process_cut_off(process, "it said HELLO twice");
+        stage_process_cut_off(process, "killed: it told agent-spool HELLO twice");
         return;
     }
     stage_process_greet(process, many);
@@ -138,7 +138,7 @@ static void hear_request(struct engine *engine, struct stage_process *process,
                          struct stage_message *message) {
     flight->bytes += process->heard;
     if (!has_room(flight)) {
-        stage_process_cut_off(process, "it has more written down than a document needs");
+        stage_process_cut_off(process, "killed: it has more written down than a document needs");
         return;
     }
     flight->asks = true;
@@ -163,14 +163,16 @@ static void hear_message(struct engine *engine, struct stage_process *process,
     }
     struct flight *flight = alone ? NULL : flight_of(engine, process, message->number);
     if (flight == NULL)
-        stage_process_cut_off(process, "it spoke of a document that it does not have");
+        stage_process_cut_off(process,
+                              "killed: it told agent-spool of a document that it does not have");
     else if (flight->asks)
-        stage_process_cut_off(process, "it did not wait for an answer");
+        stage_process_cut_off(process, "killed: it did not wait for agent-spool's answer");
     else if (message->kind == STAGE_RESULT && speaker == STAGE_ITSELF)
         hear_result(engine, process, flight, message);
     else if (message->kind == STAGE_RESULT || message->kind == STAGE_KNOCK ||
              message->kind == STAGE_HELLO)
-        stage_process_cut_off(process, "it sent what a command within a stage does not send");
+        stage_process_cut_off(
+            process, "killed: it sent agent-spool what a command within a stage must not send");
     else
         hear_request(engine, process, flight, speaker, message);
 }

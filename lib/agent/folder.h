@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* A document as its file has it, parted. */
+/* What a document's file has, in parts. */
 struct folder_document {
     jv document; /* without `spool`.`journal` */
     jv journal;  /* array of entries */
@@ -37,7 +37,7 @@ struct folder_held {
     struct held held; /* first: they are freed together */
     struct folder_held *next;
     int claim;
-    bool outlived; /* somebody has a copy of the claim who may still have it when it is put back */
+    bool outlived; /* a process has a copy of the claim, and may still have it after put_back */
     double version;
     struct folder_document committed; /* as of the last commit */
     bool changed;                     /* committed, but not in its file */
@@ -139,19 +139,28 @@ bool folder_write(struct folder *folder, const char *name, const char *text, enu
  * the file that it has in the queue, if possible, which then moves. Nobody else reads it meanwhile
  * (flock). */
 bool folder_finish(struct folder *folder, const char *name, const char *text, struct error *error);
+/* The name of a place's folder. */
 const char *folder_place(enum store_place place);
+/* The path of a file in a folder of the spool; the caller frees. */
 char *folder_path(const char *place, const char *name);
+/* A new path in tmp/; the caller frees. */
 char *folder_aside(void);
+/* Takes the path. */
 void folder_paths_add(struct folder_paths *paths, char *path);
+/* Frees the paths; the list is empty then. */
 void folder_paths_free(struct folder_paths *paths);
 /* Makes the files (those that are still there), and the folders of documents, durable. */
 bool folder_sync(const struct folder *folder, const struct folder_paths *paths,
                  struct error *error);
+/* The same for one file or folder. */
 bool folder_sync_file(const char *path, struct error *error);
 
 /* folder_log.c */
+/* Puts in the document's new state, `text`, with its place and when it is due. */
 void folder_log_save(struct folder *folder, const struct folder_held *held, const char *text);
+/* Puts in an entry of its journal, as text. */
 void folder_log_entry(struct folder *folder, const struct folder_held *held, const char *entry);
+/* Puts in that the use of an approval has ended; takes `ending`. */
 void folder_log_spent(struct folder *folder, const char *name, jv ending);
 /* Writes what was put in, and syncs. COMMIT_REFUSED or COMMIT_LOST and an error. */
 enum commit folder_log_write(struct folder *folder, struct error *error);
@@ -190,6 +199,7 @@ void folder_lock_free(struct folder *folder);
 void folder_lock_sweep(const char *run);
 
 /* folder_commit.c */
+/* What store.h says of commit. */
 enum commit folder_commit(struct folder *folder, struct error *error);
 /* Writes the files that are behind the log. */
 void folder_catch_up(struct folder *folder);
@@ -199,6 +209,7 @@ bool folder_checkpoint(struct folder *folder, struct error *error);
 void folder_forget_put_in(struct folder *folder);
 
 /* folder_queue.c */
+/* Nothing is known yet but what the index says. */
 void folder_queue_open(struct folder_queue *queue);
 /* From now on the descriptor `watch` tells what changes. */
 void folder_queue_watch(struct folder_queue *queue);
@@ -209,6 +220,7 @@ bool folder_queue_look(struct folder_queue *queue, bool whole, struct error *err
 struct folder_waiting *folder_queue_next(struct folder_queue *queue);
 /* When the first is due; INFINITY. */
 double folder_queue_due(struct folder_queue *queue);
+/* The document of this name; NULL if it is not known, unless `make`. */
 struct folder_waiting *folder_queue_find(struct folder_queue *queue, const char *name, bool make);
 /* It waits, until then. */
 void folder_queue_put(struct folder_queue *queue, struct folder_waiting *waiting, double due);
@@ -221,9 +233,11 @@ void folder_queue_drop(struct folder_queue *queue, struct folder_waiting *waitin
 /* Whether the index is good: then *soonest is when the first of it is due, and, with `load`, all of
  * it is put into the queue. */
 bool folder_index_read(struct folder_queue *queue, bool load);
+/* Writes it if the whole queue is known, and long. */
 void folder_index_write(struct folder_queue *queue);
 
 /* folder_spent.c */
+/* What store.h says of spend and spent. */
 void folder_spend(struct store *store, struct held *held, const char *name, const char *key,
                   const char *claim, enum store_spent *answer, bool *again);
 void folder_spent(struct store *store, struct held *held, const char *name, const char *key,

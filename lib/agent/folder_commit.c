@@ -92,7 +92,9 @@ static bool write_released(struct folder *folder, struct folder_held *held) {
                     ? folder_finish(folder, name, held->text, &error)
                     : folder_write(folder, name, held->text, held->place, held->due, &error);
     if (!good) {
-        report(held->held.name, "%s; it is in the log, and written later", error.text);
+        report(held->held.name,
+               "%s; what became of it is safe in the spool's log, and its file is written later",
+               error.text);
         return false;
     }
     struct folder_waiting *waiting = folder_queue_find(&folder->queue, held->held.name, true);
@@ -116,7 +118,10 @@ static void write_all_released(struct folder *folder) {
 
 enum commit folder_commit(struct folder *folder, struct error *error) {
     if (folder->lost) {
-        fail(error, STATUS_IO, "%s: its log cannot be written", folder->spool.directory);
+        fail(error, STATUS_IO,
+             "%s: the log of this run cannot be written any more, so the run ends; start another "
+             "when the disk is in order",
+             folder->spool.directory);
         return COMMIT_LOST;
     }
     enum commit commit = COMMIT_REFUSED;
@@ -149,7 +154,9 @@ static bool write_changed(struct folder *folder, struct folder_held *held) {
     char *text = folder_text(&held->committed, STORE_QUEUE);
     held->changed = !folder_write(folder, held->held.name, text, STORE_QUEUE, 0, &error);
     if (held->changed)
-        report(held->held.name, "%s; it is in the log, and written later", error.text);
+        report(held->held.name,
+               "%s; what became of it is safe in the spool's log, and its file is written later",
+               error.text);
     free(text);
     return !held->changed;
 }
@@ -192,7 +199,9 @@ bool folder_checkpoint(struct folder *folder, struct error *error) {
     for (struct folder_held *held = folder->held; held != NULL; held = held->next)
         behind = behind || held->changed;
     if (behind)
-        return fail(error, STATUS_IO, "documents cannot be written now; they are in the log");
+        return fail(error, STATUS_IO,
+                    "files of documents cannot be written now; what became of them is safe in the "
+                    "spool's log");
     if (folder->unsynced.count > 0 && !folder_sync(folder, &folder->unsynced, error))
         return false;
     folder_paths_free(&folder->unsynced);

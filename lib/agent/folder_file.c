@@ -194,7 +194,7 @@ static char *read_text(const char *path, unsigned long *size, struct error *erro
     if (fd < 0 || fstat(fd, &facts) != 0)
         fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(facts.st_mode))
-        fail(error, STATUS_NO_FILE, "%s: is no file", path);
+        fail(error, STATUS_NO_FILE, "%s: is not a regular file", path);
     else if (facts.st_size > JSON_SIZE_LIMIT + JOURNAL_LIMIT)
         fail(error, STATUS_INPUT, "%s: larger than %d MiB", path, JSON_SIZE_LIMIT >> 20);
     else
@@ -211,7 +211,7 @@ static bool parse(const char *path, const char *text, size_t size, struct folder
     if (good && jv_get_kind(document->document) != JV_KIND_OBJECT)
         good = fail(&why, STATUS_INPUT, "is not a JSON object");
     if (good && !folder_part(document))
-        good = fail(&why, STATUS_INPUT, "its journal (spool.journal) is broken");
+        good = fail(&why, STATUS_INPUT, "its journal, the member spool.journal, is broken");
     if (good && document->version == 0 && size > JSON_SIZE_LIMIT)
         good = fail(&why, STATUS_INPUT, "larger than %d MiB", JSON_SIZE_LIMIT >> 20);
     return good || fail(error, STATUS_INPUT, "%s: %.800s", path, why.text);

@@ -203,8 +203,8 @@ bool folder_log_read(int fd, const char *path, void (*each)(void *context, jv he
     *same_boot = true;
     if (is_later(text)) {
         free(text);
-        return fail(error, STATUS_INPUT, "%s: was written by a later version of this command",
-                    path);
+        return fail(error, STATUS_INPUT,
+                    "%s: was written by a later version of this command; use that version", path);
     }
     while ((at = read_head(at, end, &block, same_boot)) != NULL) {
         read_records(at, at + block, each, context);

@@ -171,7 +171,7 @@ static bool look_at_all(struct folder_queue *queue, struct error *error) {
     struct stat facts;
     DIR *listing = opendir("queue");
     if (listing == NULL || fstat(dirfd(listing), &facts) != 0) {
-        fail(error, STATUS_IO, "queue: %s", strerror(errno));
+        fail(error, STATUS_IO, "the folder queue of the spool: %s", strerror(errno));
         if (listing != NULL)
             closedir(listing);
         return false;

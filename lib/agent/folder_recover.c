@@ -80,7 +80,8 @@ static bool add_log(struct recovery *recovery, char *path, struct error *error) 
 
 static bool add_logs(struct recovery *recovery, struct error *error) {
     DIR *listing = opendir("log");
-    bool good = listing != NULL || fail(error, STATUS_IO, "log: %s", strerror(errno));
+    bool good = listing != NULL ||
+                fail(error, STATUS_IO, "the folder log of the spool: %s", strerror(errno));
     for (struct dirent *entry; listing != NULL && good && (entry = readdir(listing)) != NULL;)
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, recovery->folder->run) != 0)
             good = add_log(recovery, folder_path("log", entry->d_name), error);
@@ -185,7 +186,7 @@ static bool recover_document(struct folder *folder, const struct record *records
     } else if (bring_up(newer, whole, records, count)) {
         good = put(folder, newer, whole, last, error);
     } else {
-        report(name, "was removed while it was worked on");
+        report(name, "its file was removed while a run worked on it; it is not worked on any more");
     }
     folder_free_document(&queued);
     folder_free_document(&failed);
@@ -266,8 +267,10 @@ bool folder_recover(struct folder *folder, struct error *error) {
     struct recovery recovery = {.folder = folder};
     int only = open("log", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (only < 0)
-        return errno == ENOENT || fail(error, STATUS_IO, "log: %s", strerror(errno));
-    bool good = durable_lock(only, LOCK_EX) || fail(error, STATUS_IO, "log: %s", strerror(errno));
+        return errno == ENOENT ||
+               fail(error, STATUS_IO, "the folder log of the spool: %s", strerror(errno));
+    bool good = durable_lock(only, LOCK_EX) ||
+                fail(error, STATUS_IO, "the folder log of the spool: %s", strerror(errno));
     good = good && add_logs(&recovery, error) && recover_documents(&recovery, error) &&
            recover_spent(folder, error) && remove_logs(&recovery, error);
     free_recovery(&recovery);

@@ -95,7 +95,8 @@ static void close_store(struct store *store) {
         if (good && !folder_log_remove(folder, &error))
             report(folder->spool.directory, "%s", error.text);
         else if (!good && !folder->lost)
-            report(folder->spool.directory, "%s; the next run does that", error.text);
+            report(folder->spool.directory, "%s; the next run brings the files up to date",
+                   error.text);
         folder_index_write(&folder->queue);
     }
     free_folder(folder);
@@ -251,7 +252,10 @@ static bool store_beat(struct store *store, struct error *error) {
     struct folder *folder = of(store);
     struct error why;
     if (folder->lost)
-        return fail(error, STATUS_IO, "%s: its log cannot be written", folder->spool.directory);
+        return fail(error, STATUS_IO,
+                    "%s: the log of this run cannot be written any more, so the run ends; start "
+                    "another when the disk is in order",
+                    folder->spool.directory);
     folder_catch_up(folder);
     folder_spent_write(folder);
     if (folder->log_end > 0 &&
@@ -295,7 +299,8 @@ static bool retry_one(const char *name, struct error *error) {
     if (fd < 0)
         good = fail(error, STATUS_NO_FILE, "%s: there is no failed document of this name", name);
     else if (access(to, F_OK) == 0)
-        good = fail(error, STATUS_IO, "%s: is in the queue too", name);
+        good = fail(error, STATUS_IO, "%s: is in failed and in queue; remove one of the two files",
+                    name);
     else if (futimens(fd, (struct timespec[]){now, now}) != 0 || !durable_sync(fd) ||
              rename(from, to) != 0)
         good = fail(error, STATUS_IO, "%s: %s", from, strerror(errno));

@@ -34,7 +34,7 @@ static bool settle(struct folder *folder, int claim, struct error *error) {
     if (size > 0 && strcmp(run, folder->run) == 0)
         return true;
     char *path = folder_path("log", run);
-    bool good = size >= 0 || fail(error, STATUS_IO, "a lock: %s", strerror(errno));
+    bool good = size >= 0 || fail(error, STATUS_IO, "its lock cannot be read: %s", strerror(errno));
     if (good && size > 0 && strchr(run, '/') == NULL && access(path, F_OK) == 0)
         good = folder_recover(folder, error) &&
                (access(path, F_OK) != 0 || /* it has not ended quite yet */
@@ -42,7 +42,7 @@ static bool settle(struct folder *folder, int claim, struct error *error) {
     free(path);
     if (good && (lseek(claim, 0, SEEK_SET) != 0 || ftruncate(claim, 0) != 0 ||
                  !durable_write_all(claim, folder->run, strlen(folder->run))))
-        good = fail(error, STATUS_IO, "lock: %s", strerror(errno));
+        good = fail(error, STATUS_IO, "its lock cannot be written: %s", strerror(errno));
     return good;
 }
 
@@ -63,11 +63,12 @@ static bool add_line(struct folder_document *document, const char *path, const c
     bool parsed = json_parse(line, size, &entry, &ignored), good = true;
     const char *step = json_string(entry, "step"), *key = json_string(entry, "key");
     if (!parsed || step == NULL || key == NULL)
-        good = fail(error, STATUS_INPUT, "%s: is no journal of a document", path);
+        good = fail(error, STATUS_INPUT,
+                    "%s: is not the journal of a document: a line has no step or no key", path);
     else if (!json_is_format(entry, JOURNAL_FORMAT) ||
              (!is_step(step) && strcmp(step, "generation") != 0))
-        good =
-            fail(error, STATUS_INPUT, "%s: was written by a later version of this command", path);
+        good = fail(error, STATUS_INPUT,
+                    "%s: was written by a later version of this command; use that version", path);
     else if (strcmp(step, "generation") != 0)
         document->journal = jv_array_append(document->journal, jv_copy(entry));
     jv_free(entry);

@@ -109,7 +109,8 @@ static enum postgres_outcome resume(struct postgres_store *store, struct postgre
         call->answers = must_copy(libpq.PQgetvalue(result, 0, 2));
     } else if (written != store->written) {
         fail(error, STATUS_UNAVAILABLE,
-             "%s: the server has lost commits that it had confirmed (a standby that was behind?)",
+             "%s: the server has lost what it had confirmed, as a promoted standby has that was "
+             "behind; this run ends, and its documents are free for others",
              store->connection.name);
         outcome = POSTGRES_FENCED;
     }
@@ -191,7 +192,9 @@ static enum postgres_outcome wait_for_standby(struct postgres_store *store, stru
         if (outcome != POSTGRES_DONE)
             return outcome;
         if (store->connection.warned && clock_elapsed() >= end) {
-            fail(error, STATUS_UNAVAILABLE, "%s: the standby does not confirm what is written",
+            fail(error, STATUS_UNAVAILABLE,
+                 "%s: the standby does not confirm what is written; see that it runs and is "
+                 "connected",
                  store->connection.name);
             return POSTGRES_BROKEN;
         }
@@ -202,7 +205,8 @@ static enum postgres_outcome wait_for_standby(struct postgres_store *store, stru
 enum postgres_outcome postgres_call(struct postgres_store *store, struct postgres_call *call,
                                     struct error *error) {
     if (store->lost) {
-        fail(error, STATUS_UNAVAILABLE, "%s: this process may not write any more",
+        fail(error, STATUS_UNAVAILABLE,
+             "%s: others may have the documents of this run by now, so it writes nothing more",
              store->connection.name);
         return POSTGRES_FENCED;
     }

@@ -304,8 +304,11 @@ static enum commit write_arrays(struct postgres_store *store, struct text *array
         size += arrays[i].size;
     }
     if (size > COMMIT_LIMIT) {
-        fail(error, STATUS_IO, "%s: more than %d MiB at once", store->connection.name,
-             COMMIT_LIMIT >> 20);
+        fail(
+            error, STATUS_IO,
+            "%s: what is to be written at once is larger than %d MiB; work on fewer documents at a "
+            "time (-j)",
+            store->connection.name, COMMIT_LIMIT >> 20);
         return COMMIT_REFUSED;
     }
     struct postgres_call call = {

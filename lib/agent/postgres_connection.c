@@ -145,9 +145,9 @@ bool postgres_reconnect(struct postgres_connection *connection, struct error *er
     if (!good)
         tell_not_connected(connection, server, error);
     else if (libpq.PQserverVersion(server) < POSTGRES_LEAST_VERSION)
-        good =
-            fail(error, STATUS_UNAVAILABLE, "%s: is PostgreSQL %d; 12 is the earliest that works",
-                 connection->name, libpq.PQserverVersion(server) / 10000);
+        good = fail(error, STATUS_UNAVAILABLE,
+                    "%s: is PostgreSQL %d; a spool needs version 12 or later", connection->name,
+                    libpq.PQserverVersion(server) / 10000);
     if (!good) {
         libpq.PQfinish(server);
         return false;
@@ -223,6 +223,7 @@ static enum postgres_outcome judge(struct postgres_connection *connection, const
     bool denied = begins_with(code, "42501");
     bool missing =
         begins_with(code, "42P01") || begins_with(code, "42883") || begins_with(code, "3F000");
+    bool fenced = strcmp(code, FENCED) == 0;
     fail(error,
          again     ? STATUS_UNAVAILABLE
          : denied  ? STATUS_REFUSED
@@ -231,8 +232,9 @@ static enum postgres_outcome judge(struct postgres_connection *connection, const
          "%s: %s%s", connection->name, words,
          denied    ? "; see ciba-postgresql(7) for the rights of each role"
          : missing ? "; agent-spool init makes the schema, or migrates it"
+         : fenced  ? "; others go on with its documents (see --worker-timeout)"
                    : "");
-    return strcmp(code, FENCED) == 0 ? POSTGRES_FENCED : again ? POSTGRES_AGAIN : POSTGRES_REFUSED;
+    return fenced ? POSTGRES_FENCED : again ? POSTGRES_AGAIN : POSTGRES_REFUSED;
 }
 
 enum postgres_outcome postgres_query(struct postgres_connection *connection, const char *statement,

@@ -18,8 +18,10 @@ struct postgres_library libpq;
 static bool find(void *library, const char *name, void *pointer, size_t size, struct error *error) {
     void *address = dlsym(library, name);
     if (address == NULL || size != sizeof address)
-        return fail(error, STATUS_UNAVAILABLE, "%s: has no %s; it must be of 12 or later", LIBRARY,
-                    name);
+        return fail(error, STATUS_UNAVAILABLE,
+                    "%s: is too old, as it has no %s; a spool in PostgreSQL needs version 12 or "
+                    "later of it",
+                    LIBRARY, name);
     memcpy(pointer, &address, size);
     return true;
 }
@@ -42,9 +44,10 @@ bool postgres_library_load(struct error *error) {
 #else
 
 bool postgres_library_load(struct error *error) {
-    return fail(error, STATUS_UNAVAILABLE,
-                "this build has no PostgreSQL (libpq-fe.h was missing, or POSTGRES=no); a spool is "
-                "a folder");
+    return fail(
+        error, STATUS_UNAVAILABLE,
+        "this build cannot use PostgreSQL (it is static, libpq-fe.h was missing, or POSTGRES=no); "
+        "name a folder, or use another build");
 }
 
 #endif

@@ -35,9 +35,10 @@ static bool ask(struct postgres_connection *connection, const char *statement, c
 
 static bool check_encoding(const struct postgres_connection *connection, const char *encoding,
                            struct error *error) {
-    return strcmp(encoding, "UTF8") == 0 ||
-           fail(error, STATUS_CONFIG, "%s: the database has the encoding %s; a spool needs UTF8",
-                connection->name, encoding);
+    return strcmp(encoding, "UTF8") == 0 || fail(error, STATUS_CONFIG,
+                                                 "%s: the database has the encoding %s, and a "
+                                                 "spool needs UTF8; create a database with it",
+                                                 connection->name, encoding);
 }
 
 /* Sets *version to that of the schema, 0 if there is none. False and an error, also if its database
@@ -69,8 +70,8 @@ static bool is_known(const struct postgres_connection *connection, int version,
                      struct error *error) {
     return version <= POSTGRES_VERSION ||
            fail(error, STATUS_CONFIG,
-                "%s: the schema %s has version %d, from a later version of this command, which "
-                "knows %d",
+                "%s: the schema %s has version %d, of a later version of this command; this one "
+                "knows %d: use the later one",
                 connection->name, connection->url.schema, version, POSTGRES_VERSION);
 }
 
@@ -106,14 +107,17 @@ bool postgres_key_fits(struct postgres_connection *connection, const char *key,
                 error);
         free(mine);
         if (!good || check == NULL)
-            return good && fail(error, STATUS_IO, "%s: cannot be written", connection->name);
+            return good &&
+                   fail(error, STATUS_IO, "%s: the row key_check of %s.settings cannot be written",
+                        connection->name, connection->url.schema);
     }
     bool fits = postgres_key_check_fits(key, KEY_CHECK, check);
     free(check);
-    return fits || fail(error, STATUS_CONFIG,
-                        "%s: the tokens in the schema %s are encrypted with another key than "
-                        "CIBA_SPOOL_KEY",
-                        connection->name, connection->url.schema);
+    return fits ||
+           fail(error, STATUS_CONFIG,
+                "%s: the tokens in the schema %s are encrypted with another key than that of "
+                "CIBA_SPOOL_KEY or --spool-key-file; all workers need the same",
+                connection->name, connection->url.schema);
 }
 
 static bool migrate(struct postgres_connection *connection, int from, struct error *error) {

@@ -29,7 +29,7 @@ static struct postgres_store *of(struct store *store) {
 static bool check_settings(struct postgres_store *store, struct error *error) {
     store->timeout = postgres_settings.worker_timeout;
     if (store->timeout < POSTGRES_LEAST_TIMEOUT)
-        return fail(error, STATUS_USAGE, "--worker-timeout must be at least %d",
+        return fail(error, STATUS_USAGE, "--worker-timeout must be at least %d seconds",
                     POSTGRES_LEAST_TIMEOUT);
     if (!postgres_spool_key(&store->key, error))
         return false;

@@ -18,9 +18,9 @@ extern struct postgres_settings postgres_settings;
 /* clang-format off */
 #define POSTGRES_OPTIONS \
     {0, "spool-key-file", "FILE", OPTION_SECRET, &postgres_settings.key_file, \
-     "postgresql: the key that tokens are encrypted with (CIBA_SPOOL_KEY)"}, \
+     "postgresql: file with the key that tokens are encrypted with (CIBA_SPOOL_KEY)"}, \
     {0, "worker-timeout", "SECONDS", OPTION_SECONDS, &postgres_settings.worker_timeout, \
-     "postgresql run: what a worker had is others' after this time without a sign of life (30)"}
+     "postgresql run: others take over after so long without a sign of life (30)"}
 /* clang-format on */
 
 /* `where` is a URL. A spool must have been made by `agent-spool init`, whatever it is opened for.

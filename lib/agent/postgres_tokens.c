@@ -52,8 +52,8 @@ static jv show(struct walk *walk, const char *path, jv value) {
     jv shown = text != NULL ? encrypted_text_read(walk->key, path, text) : jv_invalid();
     if (!jv_is_valid(shown))
         walk->failed = !fail(walk->error, STATUS_INPUT,
-                             "a token in it cannot be decrypted: it was changed, or is of another "
-                             "document");
+                             "a token in it cannot be decrypted: it was changed, or comes from "
+                             "another document");
     jv_free(value);
     return shown;
 }

@@ -112,7 +112,9 @@ bool postgres_url_parse(struct postgres_url *url, const char *text, bool writes,
              "?PARAMETER=VALUE, with %%XX for special characters");
     } else if (!is_plain_name(url->schema)) {
         good = fail(error, STATUS_CONFIG,
-                    "the spool's schema must be a name of a-z, 0-9 and _, not '%s'", url->schema);
+                    "the spool's schema must be a name of a-z, 0-9 and _ that begins with neither "
+                    "a digit nor pg_, not '%s'",
+                    url->schema);
     } else {
         const char *hosts = settings_get(postgres_url_get(url, "host"), "PGHOST", NULL);
         url->far = is_far(hosts) || is_far(postgres_url_get(url, "hostaddr"));

@@ -190,7 +190,9 @@ static void read_output(struct stage_process *process) {
         return;
     process->too_large = process->output.size + (size_t)got > JSON_SIZE_LIMIT;
     if (process->too_large)
-        stage_process_cut_off(process, "it wrote more than a document can have");
+        stage_process_cut_off(process,
+                              "killed: it wrote more than the %d MiB that a document can have",
+                              JSON_SIZE_LIMIT >> 20);
     else
         text_add(&process->output, bytes, (size_t)got);
 }
@@ -215,7 +217,7 @@ static void exchange_with(struct stage_process *process, struct stage_peer *peer
     enum frames_state state = frames_fill(&peer->frames);
     peer->closing = state != FRAMES_GOOD;
     if (state == FRAMES_BROKEN && !process->ended && peer == &process->peers[STAGE_ITSELF])
-        stage_process_cut_off(process, "it sent what is no message");
+        stage_process_cut_off(process, "killed: it sent agent-spool what is not a message");
 }
 
 static void hear_end(struct stage_process *process) {
@@ -314,7 +316,9 @@ void stage_process_tell(struct stage_process *process, enum stage_speaker speake
     frame.descriptor = -1;
     frame_free(&frame);
     if (!put) {
-        stage_process_cut_off(process, "no descriptor for it: %s", strerror(errno));
+        stage_process_cut_off(process,
+                              "killed, as agent-spool cannot give it the document's lock: %s",
+                              strerror(errno));
         return;
     }
     flush(process, peer);

@@ -189,7 +189,8 @@ static struct work_next end_round(struct work *work, bool differs) {
     char *reason = work->changed ? NULL : must_format("no stage works on the call %s", call);
     free(call);
     if (reason == NULL && ++work->round == ROUNDS_LIMIT)
-        reason = must_copy("it does not come to an end");
+        reason =
+            must_format("it has been through all stages %d times, and is not done", ROUNDS_LIMIT);
     if (reason != NULL)
         return give_up(work, STATUS_INPUT, reason);
     work->changed = false;

@@ -41,9 +41,11 @@ bool stage_is_leaving(void) {
 }
 
 static bool is_gone(struct error *error) {
-    return fail(error, STATUS_IO, "%s",
-                stage.trouble != NULL ? stage.trouble
-                                      : "agent-spool, which keeps the journal, has ended");
+    return fail(
+        error, STATUS_IO, "%s",
+        stage.trouble != NULL
+            ? stage.trouble
+            : "agent-spool, which keeps the journal, has ended, or the connection to it is broken");
 }
 
 /* Believes nothing more. Returns false, with the reason. */
@@ -160,8 +162,8 @@ static bool take_answer(struct stage_message *message) {
 
 static bool take_document(struct stage_message *message) {
     if (find(message->number) != NULL || (stage.held != NULL && !stage.many))
-        return cut_off("agent-spool sent a document that this command has, or cannot take; nothing "
-                       "more is done");
+        return cut_off("agent-spool sent a document that this command has already, or did not "
+                       "expect; nothing more is done");
     struct stage_document *document = add(message);
     if (stage.come[0] == NULL) {
         stage.come[0] = stage.come[1] = document;
@@ -187,7 +189,7 @@ static bool take_frame(struct frame *frame, bool knocked) {
     else if (message.kind == STAGE_WRITTEN || message.kind == STAGE_REFUSED)
         good = take_answer(&message);
     else
-        good = cut_off("agent-spool sent what this command cannot take; nothing more is done");
+        good = cut_off("agent-spool sent what this command did not expect; nothing more is done");
     stage_message_free(&message);
     return good;
 }
@@ -211,7 +213,9 @@ bool stage_open(bool many, struct error *error) {
     struct frame frame;
     hello.many = stage.many = many;
     if (stage_socket() < 0)
-        return fail(error, STATUS_IO, "the socket that CIBA_STAGE names is not open here");
+        return fail(error, STATUS_IO,
+                    "the socket that CIBA_STAGE names is not open here; only agent-spool sets it: "
+                    "unset it");
     frames_open(&stage.frames, stage_socket(), STAGE_FRAME_LIMIT);
     bool good = stage_message_frame(&hello, &frame, error) && send_frame(&frame);
     frame_free(&frame);
@@ -245,7 +249,8 @@ static void send_all_waiting(void) {
     for (struct stage_document *document = stage.held, *next; document != NULL; document = next) {
         next = document->next;
         if (!send_waiting(document))
-            report(NULL, "what became of a document could not be given back");
+            report(NULL, "what became of a document could not be given back to agent-spool; the "
+                         "next run tries it again");
     }
 }
 
@@ -279,9 +284,13 @@ bool stage_engine_lives(void) {
 static bool knock(struct error *error) {
     int ends[2];
     if (stage_socket() < 0)
-        return fail(error, STATUS_IO, "the socket that CIBA_STAGE names is not open here");
+        return fail(error, STATUS_IO,
+                    "the socket that CIBA_STAGE names is not open here; only agent-spool sets it: "
+                    "unset it");
     if (!process_close_on_exec(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ends))
-        return fail(error, STATUS_IO, "no socket for the journal: %s", strerror(errno));
+        return fail(error, STATUS_IO,
+                    "there can be no connection to agent-spool, which keeps the journal: %s",
+                    strerror(errno));
     bool good = frame_send_descriptor(stage_socket(), STAGE_KNOCK, 0, ends[1]);
     close(ends[1]);
     frames_open(&stage.frames, ends[0], STAGE_FRAME_LIMIT);

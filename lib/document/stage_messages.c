@@ -98,7 +98,10 @@ static bool wrap(const struct stage_message *message, struct text *body, struct 
                             .descriptor = -1};
     if (body->size > STAGE_FRAME_LIMIT) {
         free(body->text);
-        return fail(error, STATUS_INPUT, "it is too large: %zu bytes", body->size);
+        return fail(
+            error, STATUS_INPUT,
+            "a message between agent-spool and its stage would have %zu bytes; %d is the most",
+            body->size, STAGE_FRAME_LIMIT);
     }
     frame->size = (uint32_t)body->size;
     frame->bytes = body->text;
