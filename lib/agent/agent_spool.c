@@ -150,16 +150,6 @@ static char *aside(void) {
     return path;
 }
 
-char *agent_spool_journal(const struct agent_spool *spool, const char *name) {
-    return must_format("%s/journal/%s", spool->directory, name);
-}
-
-char *agent_spool_fence(const char *name, struct error *error) {
-    (void)name;
-    (void)error;
-    return must_copy("none"); /* until the engine is another */
-}
-
 /* A name that sorts by time, for people who list the folder. */
 char *agent_spool_new_name(void) {
     char text[40], *noise = random_name(9);
@@ -184,17 +174,6 @@ bool agent_spool_save(const char *name, jv document, double due, struct error *e
 jv agent_spool_mark(jv document) {
     jv own = json_set(jv_object(), "added_at", jv_number(floor(clock_now())));
     return json_set(document, "spool", own);
-}
-
-char *agent_spool_add(jv document, struct error *error) {
-    char *name = agent_spool_new_name();
-    jv added = agent_spool_mark(jv_copy(document));
-    bool good = agent_spool_save(name, added, 0, error);
-    jv_free(added);
-    if (good)
-        return name;
-    free(name);
-    return NULL;
 }
 
 static double seconds_of(struct timespec time) {
@@ -300,22 +279,10 @@ bool agent_spool_read(const char *folder, const char *name, jv *document, struct
     return good;
 }
 
-bool agent_spool_move(const char *name, const char *folder, struct error *error) {
+bool agent_spool_finish(const char *name, jv document, const char *folder, struct error *error) {
     char *from = path_of("queue", name), *to = path_of(folder, name);
-    /* A late command must neither find the journal unchanged nor have it open now. */
-    char *generation = agent_spool_fence(name, error);
-    bool good = generation != NULL && durable_move(from, to, error);
-    if (good && strcmp(folder, "done") == 0) {
-        char *journal = path_of("journal", name);
-        unlink(journal);
-        free(journal);
-    }
-    free(generation);
+    bool good = agent_spool_save(name, document, 0, error) && durable_move(from, to, error);
     free(from);
     free(to);
     return good;
-}
-
-bool agent_spool_finish(const char *name, jv document, const char *folder, struct error *error) {
-    return agent_spool_save(name, document, 0, error) && agent_spool_move(name, folder, error);
 }

@@ -40,10 +40,6 @@ char *agent_spool_new_name(void);
 /* The document with the time at which it is added. Takes it. */
 jv agent_spool_mark(jv document);
 
-/* Adds a new document, due now. Returns its name, which the caller frees; NULL and an error
- * (74). */
-char *agent_spool_add(jv document, struct error *error);
-
 struct agent_spool_entry {
     char *name;
     double due; /* seconds since 1970; in done and failed: when it was moved there */
@@ -68,18 +64,7 @@ bool agent_spool_read(const char *folder, const char *name, jv *document, struct
 /* Puts a claimed document back into the queue, due at that time (0: now). */
 bool agent_spool_save(const char *name, jv document, double due, struct error *error);
 
-/* Saves it and then moves it to done or failed. False and an error: 74, or 75 if a command started
- * for it still has its journal open. */
+/* Saves it and then moves it to done or failed. False and an error with status 74. */
 bool agent_spool_finish(const char *name, jv document, const char *folder, struct error *error);
-
-/* Moves it unchanged. */
-bool agent_spool_move(const char *name, const char *folder, struct error *error);
-
-/* The path of its journal, for processes outside the spool's directory; the caller frees. */
-char *agent_spool_journal(const struct agent_spool *spool, const char *name);
-
-/* Makes every command started earlier for this document do nothing from now on. Returns the
- * journal's new generation, which the caller frees; NULL and an error: 74, or 75 as above. */
-char *agent_spool_fence(const char *name, struct error *error);
 
 #endif
