@@ -431,11 +431,13 @@ waits() {
   no grep -q the-secret listed
   sql CHECKPOINT
   no grep -rqa 'the-secret' "$postgres"
-  CIBA_SPOOL_KEY=another-key-that-is-wrong-here exits 78 check "open postgresql $url runs" > out
+  CIBA_SPOOL_KEY=another-key-that-is-wrong-here-too exits 78 check "open postgresql $url runs" > out
   grep -q 'another key' out
-  CIBA_SPOOL_KEY=another-key-that-is-wrong-here exits 78 check "open postgresql $url adds" > out
+  CIBA_SPOOL_KEY=another-key-that-is-wrong-here-too exits 78 check "open postgresql $url adds" > out
   CIBA_SPOOL_KEY="" exits 78 check "open postgresql $url runs" > out
   grep -q 'CIBA_SPOOL_KEY' out
+  CIBA_SPOOL_KEY=short exits 78 check "open postgresql $url runs" > out
+  grep -q 'shorter than 32' out
   CIBA_SPOOL_KEY="" check "open postgresql $url adds" 'add {"calls":[{"token":{}}]}' 'add {"calls":[]}' commit > out
   grep -q '^error .*needs the key' out
   grep -q ^name out

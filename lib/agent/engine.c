@@ -74,6 +74,8 @@ static void tell_returned(struct engine *engine, const struct flight *flight) {
         report(flight->name, "failed: %s", after->reason);
     else if (after->reason != NULL)
         report_verbose(flight->name, "%s; tried again later", after->reason);
+    else
+        report_verbose(flight->name, after->step == WORK_FINISH ? "done" : "waits");
     if (after->status != STATUS_NOT_YET)
         engine->status = status_worse(engine->status, after->status);
     if (after->step == WORK_KEEP && !engine->settings->waits)

@@ -3,6 +3,7 @@
 #include "agent/postgres_schema.h"
 #include "agent/postgres_state.h"
 #include "agent/postgres_tokens.h"
+#include "approval/seal.h"
 #include "base/clock.h"
 #include "jose/digest.h"
 #include "system/confine.h"
@@ -17,7 +18,8 @@
 struct postgres_settings postgres_settings = {.worker_timeout = POSTGRES_TIMEOUT};
 
 bool postgres_spool_key(const char **key, struct error *error) {
-    return settings_secret(key, error, postgres_settings.key_file, "CIBA_SPOOL_KEY", NULL);
+    return settings_secret(key, error, postgres_settings.key_file, "CIBA_SPOOL_KEY", NULL) &&
+           seal_key_is_long(*key, "spool", error);
 }
 
 #ifdef POSTGRES

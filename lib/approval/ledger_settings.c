@@ -9,13 +9,6 @@
 
 #include <string.h>
 
-static bool key_is_long(const char *key, const char *whose, struct error *error) {
-    return key == NULL || strlen(key) >= SEAL_KEY_LEAST ||
-           fail(error, STATUS_CONFIG,
-                "the %s's key is shorter than %d characters; openssl rand -hex 32 makes one", whose,
-                SEAL_KEY_LEAST);
-}
-
 bool ledger_configure(struct ledger *ledger, const struct ledger_settings *settings,
                       struct error *error) {
     *ledger = (struct ledger){.journal_path = settings_get(settings->journal, "CIBA_JOURNAL", NULL),
@@ -31,7 +24,7 @@ bool ledger_configure(struct ledger *ledger, const struct ledger_settings *setti
     }
     return settings_secret(&ledger->seal_key, error, settings->seal_key_file, "CIBA_SEAL_KEY",
                            NULL) &&
-           key_is_long(ledger->seal_key, "seal", error);
+           seal_key_is_long(ledger->seal_key, "seal", error);
 }
 
 bool ledger_configure_store(struct ledger *ledger, const struct ledger_settings *settings,
@@ -45,7 +38,7 @@ bool ledger_configure_store(struct ledger *ledger, const struct ledger_settings 
         return false;
     if (ledger->store.folder != NULL && ledger->store.key == NULL)
         return fail(error, STATUS_CONFIG, "the store has no key: set --store-key-file");
-    return key_is_long(ledger->store.key, "store", error);
+    return seal_key_is_long(ledger->store.key, "store", error);
 }
 
 bool ledger_ready(const struct ledger *ledger, struct error *error) {

@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool seal_key_is_long(const char *key, const char *whose, struct error *error) {
+    return key == NULL || strlen(key) >= SEAL_KEY_LEAST ||
+           fail(error, STATUS_CONFIG,
+                "the %s's key is shorter than %d characters; openssl rand -hex 32 makes one", whose,
+                SEAL_KEY_LEAST);
+}
+
 /* The sealed text, canonical; the caller frees. NULL and an error. */
 static char *sealed_text(jv call, struct error *error) {
     static const char *const parts[] = {"id", "name", "arguments", "result", "untold"};

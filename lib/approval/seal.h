@@ -12,6 +12,10 @@
 
 enum { SEAL_KEY_LEAST = 32 }; /* minimum length of a key in characters */
 
+/* Whether a key, NULL for none, is long enough. False and an error with status 78; `whose` is what
+ * the key is of, in messages. */
+bool seal_key_is_long(const char *key, const char *whose, struct error *error);
+
 /* "hmac-sha-256:…" over a text; the caller frees. What is sealed with one key for several purposes
  * must say in the text what it is for. */
 char *seal_of(const char *text, const char *key);
