@@ -269,13 +269,13 @@ END
   jq -c '.calls[0].authorization |= (.requested_at += 90000 | .ask_again_at += 90000)' lost > ahead
   run --separate-stderr ciba-authorize -m Buy < ahead
   [ "$status" -eq 75 ]
-  holds '.calls[0].authorization | .ask_again_at <= now + 52'
+  holds '.calls[0].authorization | .ask_again_at <= now + 54'
   jq -c '.time += 90000 | .until += 90000' journal > later
   chmod 600 later
   run --separate-stderr ciba-authorize -m Buy --journal-file later < call
   [ "$status" -eq 75 ]
-  holds '.calls[0].authorization | .ask_again_at <= now + 52'
-  jq -se '.[-1].until <= now + 52' later
+  holds '.calls[0].authorization | .ask_again_at <= now + 54'
+  jq -se '.[-1].until <= now + 54' later
   [ "$(count /bc-authorize)" -eq 1 ]
 }
 
