@@ -82,7 +82,7 @@ static bool is_short(const struct engine *engine, const struct flight *flight,
     case NATURE_UNKNOWN:
         return now - crew->since >= NATURE_SECONDS;
     case NATURE_SINGLE:
-        return crew->starting < fmax(1, (double)(crew->count - crew->starting)) &&
+        return (double)crew->starting < fmax(1, (double)(crew->count - crew->starting)) &&
                now >= engine_patience(engine, flight);
     case NATURE_MANY:
         return false;
