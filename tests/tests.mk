@@ -56,8 +56,9 @@ compilers: ## the flow, built by gcc and clang, as optimized as they can: COMPIL
 
 COUNTED = -fprofile-instr-generate -fcoverage-mapping -Xclang -mllvm -Xclang -runtime-counter-relocation
 COUNTS = $(CURDIR)/$(BUILD)/coverage
-# Without those that test other things than the C code, or that such a build cannot run.
-NOT_ASAN = confine examples hardening hosts idpyoidc keycloak keycloak-channel keycloak-setup man mcp-peers page release static tests
+# Without those that test other things than the C code, or that such a build cannot run: it has no libpq.
+NOT_ASAN = confine examples hardening hosts idpyoidc keycloak keycloak-channel keycloak-setup man mcp-peers page \
+	postgres-machines postgres-spool postgres-store release static tests
 ASAN_TESTS = $(if $(filter file,$(origin TESTS)),$(filter-out $(NOT_ASAN:%=tests/%.bats),$(wildcard tests/*.bats)),$(TESTS))
 # A process starts in half the time with the few libraries of the static commands.
 SLIM = $(CURDIR)/$(STATIC)/libs
@@ -74,7 +75,7 @@ asan: deps-static libraries-static ## the tests, in a build that finds wrong mem
 COVERED_LINES = 90
 coverage: asan ## how much of lib/ the tests execute, with asan
 	LLVM_PROFILE_FILE='$(COUNTS)/%c%m.profraw' $(MAKE) BUILD=$(BUILD)/counted $(CLANG_FLAGS) \
-		CFLAGS='-O3 -g $(COUNTED)' TESTS='tests/confine.bats tests/options.bats tests/flow.bats tests/stream.bats' test
+		CFLAGS='-O3 -g $(COUNTED)' TESTS='tests/confine.bats tests/options.bats tests/flow.bats tests/stream.bats tests/postgres-store.bats' test
 	llvm-profdata merge -o $(COUNTS)/all $(COUNTS)/*.profraw
 	llvm-cov report $(BUILD)/asan/llm-chat -instr-profile $(COUNTS)/all $(patsubst %,-object $(BUILD)/asan/%,$(COMMANDS) $(PARTS)) \
 		$(patsubst %,-object $(BUILD)/counted/%,$(COMMANDS) $(PARTS)) -ignore-filename-regex='/cmd/' > $(COUNTS)/report
