@@ -1,0 +1,271 @@
+# agent-spool with a spool in PostgreSQL, on machines whose network is cut. Each machine is a network namespace. Two
+# bridges, in one more namespace, lead to what runs there: net0 to the database, net1 to the sandbox, which is provider,
+# model and broker. Nothing of this machine's network is used.
+load helper
+load postgres.bash
+
+setup_file() {
+  postgres_setup
+}
+
+teardown_file() {
+  postgres_teardown
+}
+
+setup() {
+  common_setup
+  postgres=""
+  export CIBA_SPOOL_KEY=a-key-of-32-bytes-or-so-for-tests
+  [ -z "$postgres_missing" ] || skip "$postgres_missing"
+  [ "$(id -u)" -eq 0 ] || skip "only root makes networks"
+  command -v ip nsenter > /dev/null || skip "ip or nsenter is not installed"
+  unshare -n true 2> /dev/null || skip "no network namespaces"
+  local i
+  machine 0
+  postgres_within=(nsenter "--net=${networks[0]}")
+  for i in 0 1; do
+    on 0 ip link add "net$i" type bridge 2> /dev/null || skip "no bridges here"
+    on 0 ip address add "10.0.$i.100/24" dev "net$i"
+    on 0 ip link set "net$i" up
+  done
+  for i in 1 2 3; do
+    machine "$i"
+    plug_in "$i" 0
+    plug_in "$i" 1
+  done
+  loopback_to_all || skip "what listens on the loopback cannot be reached from another network here"
+  postgres_start "listen_addresses='10.0.0.100'"
+  echo "host all all 10.0.0.0/24 trust" >> "$postgres/data/pg_hba.conf"
+  sql "SELECT pg_reload_conf()" > /dev/null
+  agent-spool init "$url"
+  url="postgresql://postgres@10.0.0.100/postgres?sslmode=disable"
+  # Who was perhaps asked when a worker was killed is otherwise asked again only after five minutes.
+  stages=(llm-chat '|' ciba-authorize --ask-again -m 'Do you want to buy \(.qty) shares of \(.ticker)' '|'
+    ciba-poll --once '|' stock-buy '|' llm-chat)
+}
+
+teardown() {
+  local pid
+  for pid in "${started[@]}"; do kill "$pid" 2> /dev/null || true; done
+  postgres_stop
+}
+
+# A network of its own, which is there as long as a process is: machine NUMBER
+machine() {
+  unshare -n tail -f /dev/null 3>&- &
+  started+=($!)
+  networks[$1]=/proc/$!/ns/net
+  await another_network "${networks[$1]}"
+  on "$1" ip link set lo up
+}
+
+another_network() {
+  [ "$(readlink "$1")" != "$(readlink /proc/self/ns/net)" ]
+}
+
+# The command on a machine: on NUMBER COMMAND [ARGUMENT...]
+on() {
+  nsenter "--net=${networks[$1]}" "${@:2}"
+}
+
+# plug_in MACHINE NET
+plug_in() {
+  local pid=${networks[$1]//[!0-9]/}
+  on 0 ip link add "machine$1net$2" type veth peer name "net$2" netns "$pid" || return 1
+  on 0 ip link set "machine$1net$2" master "net$2" up
+  on "$1" ip address add "10.0.$2.$1/24" dev "net$2"
+  on "$1" ip link set "net$2" up
+}
+
+# 127.0.0.1, where the sandbox listens, leads to it from all machines. /proc/sys shows the network of who looks.
+loopback_to_all() {
+  local i
+  for i in 0 1 2 3; do
+    on "$i" sh -c 'echo 1 > /proc/sys/net/ipv4/conf/net1/route_localnet' 2> /dev/null || return 1
+    ((i > 0)) || continue
+    on "$i" ip address del 127.0.0.1/8 dev lo
+    on "$i" ip route add 127.0.0.1 via 10.0.1.100
+  done
+}
+
+# Packets vanish from now on, in both directions; the other end is told nothing: cut MACHINE NET, mend MACHINE NET
+cut() {
+  on 0 ip link set "machine$1net$2" down
+}
+
+mend() {
+  on 0 ip link set "machine$1net$2" up
+}
+
+ciba-sandbox() {
+  on 0 ciba-sandbox "$@"
+}
+
+curl() {
+  on 0 curl "$@"
+}
+
+# Documents that each want so many stocks: spooled QTY...
+spooled() {
+  local qty
+  for qty in "$@"; do
+    jq -nc --arg words "Buy $qty stocks of Google" --argjson tool "$(stock-buy --describe)" \
+      '{messages: [{role: "user", content: $words}], tools: [$tool]}'
+  done | on 2 agent-spool add "$url" >> names
+}
+
+# A worker on a machine: worker MACHINE [OPTION...]
+worker() {
+  nsenter "--net=${networks[$1]}" agent-spool -v run -w -j 4 --backoff 0.1 --worker-timeout 5 "${@:2}" "$url" \
+    -- "${stages[@]}" >> "log.$1" 2>&1 3>&- &
+  workers[$1]=$!
+  started+=($!)
+}
+
+# Waits for a condition, and says what there is if it does not come: comes COMMAND [ARGUMENT...]
+comes() {
+  local file
+  ! await "$@" || return 0
+  for file in log.*; do
+    echo "--- $file"
+    tail -n 25 "$file"
+  done
+  sql "SELECT now(), name, place, due - now() AS due_in, holder, version FROM ciba.documents WHERE place <> 'done'"
+  sql "SELECT * FROM ciba.holders"
+  sql "SELECT * FROM ciba.troubles"
+  return 1
+}
+
+done_are() {
+  [ "$(sql "SELECT count(*) FROM ciba.documents WHERE place = 'done'")" = "$1" ]
+}
+
+# The documents that want 1, 2, 3 and so on are one order each, which was never sent under another key: one_order_each NUMBER
+one_order_each() {
+  orders | jq -e "map(.qty) | sort == [range(1; $1 + 1)]" > /dev/null || return 1
+  requests /stocks '[.json.qty, .idempotency_key]' | sort -u > sent
+  [ "$(wc -l < sent)" -eq "$1" ]
+}
+
+# Four documents wait on machine 1, approved and not yet ordered, until `release`: four_wait_on_machine_1 [OPTION...]
+four_wait_on_machine_1() {
+  local all=("${stages[@]}")
+  stages=("${all[@]:0:10}" sh -c 'echo >> waiting; until [ -e go ]; do sleep 0.1; done; exec cat' '|' "${all[@]:10}")
+  : > waiting
+  worker 1 "$@"
+  stages=("${all[@]}")
+  comes four_wait
+  held=$(sql "SELECT id FROM ciba.workers")
+}
+
+four_wait() {
+  [ "$(wc -l < waiting)" -eq 4 ]
+}
+
+held_by_it() {
+  [ "$(sql "SELECT count(*) FROM ciba.documents WHERE holder = $held")" = "$1" ]
+}
+
+given_up() {
+  [ "$(sql "SELECT count(*) FROM ciba.workers WHERE id = $held")" = 0 ]
+}
+
+# All that workers write, and that lasts.
+written() {
+  sql "SELECT * FROM ciba.documents ORDER BY name"
+  sql "SELECT * FROM ciba.journal ORDER BY name, number"
+  sql "SELECT * FROM ciba.audit ORDER BY n"
+}
+
+@test "a worker that is cut off from the database loses its documents to others, and neither orders nor writes any more" {
+  sandbox --approve yes --delay 0
+  spooled {1..6}
+  four_wait_on_machine_1
+  worker 2
+  worker 3
+  comes done_are 2
+  held_by_it 4
+  cut 1 0
+  : > go # with the broker in its reach, it may go on
+  comes given_up
+  comes done_are 6
+  one_order_each 6
+  exits 69 wait "${workers[1]}" # it cannot reach the database, and has seen nobody take over
+  written > before
+  mend 1 0
+  await on 1 psql -XqAt "$url" -c 'SELECT 1'
+  written > after
+  cmp before after
+  [ "$(count /stocks)" -eq 6 ]
+  # The next worker works from there.
+  spooled 7
+  worker 1
+  comes done_are 7
+  one_order_each 7
+}
+
+silent_for() {
+  [ "$(sql "SELECT clock_timestamp() - heartbeat > interval '$1 seconds' FROM ciba.workers WHERE id = $held")" = t ]
+}
+
+heard_again() {
+  [ "$(sql "SELECT clock_timestamp() - heartbeat < interval '5 seconds' FROM ciba.workers WHERE id = $held")" = t ]
+}
+
+@test "a worker that is cut off for less than its timeout keeps its documents, and goes on by itself" {
+  sandbox --approve yes --delay 0
+  spooled {1..4}
+  four_wait_on_machine_1 --worker-timeout 150
+  worker 2 --worker-timeout 150
+  cut 1 0
+  : > go
+  comes silent_for 15 # the connection is lost by then
+  [ "$(orders)" = '[]' ]
+  mend 1 0
+  comes heard_again
+  comes done_are 4
+  one_order_each 4
+  [ "$(count /stocks)" -eq 4 ]
+  grep -q "tried again" log.1
+  wait "${workers[1]}"
+}
+
+# A worker on each machine that has none.
+workers_are_there() {
+  local i
+  for i in 1 2 3; do
+    [ -n "${workers[$i]:-}" ] && ! gone "${workers[$i]}" || worker "$i"
+  done
+}
+
+@test "workers on three machines are killed, and their networks cut, at random: nothing is lost, nothing doubled" {
+  sandbox --approve yes --delay 0
+  spooled {1..60}
+  local round kills=0 cuts=0 machine=0 net=0
+  for ((round = 0; round < 60; round++)); do
+    ! done_are 60 || break
+    workers_are_there
+    read -rt "0.$((RANDOM % 9 + 1))" <> <(:) || true # lint: at any moment
+    if ((round % 12 == 4)); then # until twelve rounds later, longer than a worker may be silent, or sooner
+      ((machine = RANDOM % 3 + 1, net = RANDOM % 3 / 2, cuts++)) || true
+      cut "$machine" "$net"
+    elif ((machine > 0 && (round % 12 == 2 || RANDOM % 20 == 0))); then
+      mend "$machine" "$net"
+      machine=0
+    elif ((RANDOM % 2 == 0)); then
+      kill -KILL "${workers[$((RANDOM % 3 + 1))]}" 2> /dev/null || continue
+      ((kills++)) || true
+    fi
+  done
+  ((machine == 0)) || mend "$machine" "$net"
+  # What is left after the last kill is gone on with by some that are not killed.
+  workers_are_there
+  comes done_are 60
+  echo "$kills kills, $cuts cuts in $round rounds"
+  [ "$kills" -gt 0 ]
+  [ "$cuts" -gt 0 ]
+  one_order_each 60
+  [ "$(sql "SELECT count(*) FROM ciba.documents")" -eq 60 ]
+  sql "SELECT line FROM ciba.audit ORDER BY n" > audited
+  audit-verify -q audited
+}
