@@ -88,13 +88,18 @@ loopback_to_all() {
   done
 }
 
-# Packets vanish from now on, in both directions; the other end is told nothing: cut MACHINE NET, mend MACHINE NET
+# Packets vanish from now on, and nobody is told; in both directions, or only those to the machine: what it sends is done,
+# and it does not learn so. cut MACHINE NET both|answers, mend MACHINE NET
 cut() {
-  on 0 ip link set "machine$1net$2" down
+  case $3 in
+    both) on 0 ip link set "machine$1net$2" down ;;
+    answers) on 0 ip route add blackhole "10.0.$2.$1/32" ;;
+  esac
 }
 
 mend() {
   on 0 ip link set "machine$1net$2" up
+  on 0 ip route del blackhole "10.0.$2.$1/32" 2> /dev/null || true # if there is one
 }
 
 ciba-sandbox() {
@@ -185,11 +190,12 @@ written() {
   worker 3
   comes done_are 2
   held_by_it 4
-  cut 1 0
+  cut 1 0 both
   : > go # with the broker in its reach, it may go on
   comes given_up
   comes done_are 6
   one_order_each 6
+  comes gone "${workers[1]}"
   exits 69 wait "${workers[1]}" # it cannot reach the database, and has seen nobody take over
   written > before
   mend 1 0
@@ -208,26 +214,30 @@ silent_for() {
   [ "$(sql "SELECT clock_timestamp() - heartbeat > interval '$1 seconds' FROM ciba.workers WHERE id = $held")" = t ]
 }
 
-heard_again() {
-  [ "$(sql "SELECT clock_timestamp() - heartbeat < interval '5 seconds' FROM ciba.workers WHERE id = $held")" = t ]
-}
-
-@test "a worker that is cut off for less than its timeout keeps its documents, and goes on by itself" {
+goes_on_by_itself() {
   sandbox --approve yes --delay 0
   spooled {1..4}
   four_wait_on_machine_1 --worker-timeout 150
   worker 2 --worker-timeout 150
-  cut 1 0
+  cut 1 0 "$1"
   : > go
   comes silent_for 15 # the connection is lost by then
   [ "$(orders)" = '[]' ]
+  held_by_it 4
   mend 1 0
-  comes heard_again
   comes done_are 4
   one_order_each 4
   [ "$(count /stocks)" -eq 4 ]
   grep -q "tried again" log.1
-  wait "${workers[1]}"
+  wait "${workers[1]}" # as one whose documents nobody took
+}
+
+@test "a worker that is cut off for less than its timeout keeps its documents, and goes on by itself" {
+  goes_on_by_itself both
+}
+
+@test "a worker that the answers of the database do not reach for a while does nothing before they do, and nothing twice" {
+  goes_on_by_itself answers
 }
 
 # A worker on each machine that has none.
@@ -240,14 +250,14 @@ workers_are_there() {
 
 @test "workers on three machines are killed, and their networks cut, at random: nothing is lost, nothing doubled" {
   sandbox --approve yes --delay 1 --interval 1
-  local round kills=0 cuts=0 machine=0 net=0
+  local round kills=0 cuts=0 machine=0 net=0 ways=(both both answers)
   for ((round = 0; round < 60; round++)); do
     spooled "$((round * 2 + 1))" "$((round * 2 + 2))"
     workers_are_there
     read -rt "0.$((RANDOM % 9 + 1))" <> <(:) || true # lint: at any moment
     if ((machine == 0 && round % 15 == 4)); then # until the next is to be cut, longer than a worker may be silent, or sooner
       machine=$((RANDOM % 3 + 1)) net=$((RANDOM % 3 / 2)) cuts=$((cuts + 1))
-      cut "$machine" "$net"
+      cut "$machine" "$net" "${ways[RANDOM % 3]}"
     elif ((machine > 0 && (round % 15 == 3 || RANDOM % 20 == 0))); then
       mend "$machine" "$net"
       machine=0
