@@ -30,14 +30,15 @@ postgres_give() {
   [ -z "$postgres_user" ] || chown -R "$postgres_user" "$@"
 }
 
-# A program of PostgreSQL's as the server's user, who may not be where the test is: postgres_do PROGRAM [ARGUMENT...]
+# A program of PostgreSQL's as the server's user, who may not be where the test is, in the network that the command in
+# postgres_within leads to: postgres_do PROGRAM [ARGUMENT...]
 postgres_do() {
   (
     cd / || exit
     if [ -n "$postgres_user" ]; then
-      exec setpriv --reuid "$postgres_user" --regid "$(id -g "$postgres_user")" --init-groups "$postgres_bin/$1" "${@:2}"
+      exec "${postgres_within[@]}" setpriv --reuid "$postgres_user" --regid "$(id -g "$postgres_user")" --init-groups "$postgres_bin/$1" "${@:2}"
     fi
-    exec "$postgres_bin/$1" "${@:2}"
+    exec "${postgres_within[@]}" "$postgres_bin/$1" "${@:2}"
   )
 }
 
