@@ -377,7 +377,7 @@ gone() {
   added '{"a":0}'
   run check "$runs" 'take 1' "save - {\"a\":\"$text\"}" commit 'limit 1000' close
   [ "$status" -eq 0 ]
-  [[ $output == *"in the log"* ]]
+  [[ $output == *"in the spool's log"* ]]
   [ "$(documents queue)" == '{"a":0}' ]
   check "$runs"
   [ "$(documents queue)" == "{\"a\":\"$text\"}" ]
