@@ -1,9 +1,11 @@
 // The flow's five requests as jobs of pg-boss or graphile-worker, for tests/bench/spool:
-//   work.mjs ENGINE add job|steps COUNT URL         makes the schema, and adds COUNT documents
-//   work.mjs ENGINE run job|steps COUNT URL WORKERS IN_FLIGHT
+//   work.mjs ENGINE add job|steps|single COUNT URL         makes the schema, and adds COUNT documents
+//   work.mjs ENGINE run job|steps|single COUNT URL WORKERS IN_FLIGHT
 // ends when COUNT documents are done, by WORKERS processes that have IN_FLIGHT requests at a time each.
 // job: all requests in one job, so that one that is killed begins again, asks again and orders again.
 // steps: each request is a job of its own, with the document in it, which adds the next one.
+// single: the same, and pg-boss takes and completes each by itself: one that is killed repeats its own request, not those of
+// a batch.
 import { fork } from 'node:child_process';
 import { Agent, request, setGlobalDispatcher } from 'undici';
 
@@ -88,10 +90,11 @@ const engines = {
       },
       // Two batches, so that one is worked on while the other is written down; this size was the fastest.
       run: async () => {
-        const batchSize = inFlight * 4;
+        const batchSize = mode === 'single' ? 1 : inFlight * 4;
+        const localConcurrency = mode === 'single' ? inFlight : 2;
         for (const name of queues) {
           await boss.work(name, {
-            batchSize, localConcurrency: 2, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 0.5,
+            batchSize, localConcurrency, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 0.5,
           }, async (jobs) => {
             const next = new Map();
             let finished = 0;
