@@ -90,6 +90,9 @@ can_preload() {
 
 @test "a lock is used again, never over one that somebody has, and none is left, not by a killed run either" {
   added '{"a":1}' '{"a":2}' '{"a":3}'
+  touch -d '3 hours ago' "spool/queue/${names[0]}" # in this order, whatever their names
+  touch -d '2 hours ago' "spool/queue/${names[1]}"
+  touch -d '1 hour ago' "spool/queue/${names[2]}"
   exec {held}> "spool/lock/${names[1]}"
   flock -n "$held"
   run check "$runs" 'take 1' 'put_back - done 0 {"a":1}' commit 'take 2' 'put_back - done 0 {"a":3}' commit crash

@@ -397,7 +397,7 @@ waits() {
   [ "$(ask a commit)" = committed ]
   sql "UPDATE ciba.workers SET written = 0; SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'agent-spool'" > /dev/null
   say a 'entry - {"step":"execute"}'
-  ask a commit | grep -q '^lost .*has lost commits'
+  ask a commit | grep -q '^lost .*has lost what it had confirmed'
   [ "$(sql "SELECT count(*) FROM ciba.journal")" -eq 1 ]
 }
 
