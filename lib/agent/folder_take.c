@@ -1,6 +1,7 @@
 /* How a run comes to have a document of the queue. */
 #include "agent/folder.h"
 
+#include "approval/journal.h"
 #include "system/durable_file.h"
 #include "system/settings.h"
 #include "json/json.h"
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RUN_LIMIT = 200, JOURNAL_FORMAT = 1 };
+enum { RUN_LIMIT = 200 };
 
 bool folder_lock_leads_to_log(int claim) {
     char run[RUN_LIMIT + 1];
@@ -46,30 +47,14 @@ static bool settle(struct folder *folder, int claim, struct error *error) {
     return good;
 }
 
-static bool is_step(const char *step) {
-    static const char *const steps[] = {"ask",       "asked",   "decided",
-                                        "refreshed", "execute", "executed"};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (strcmp(step, steps[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Adds an entry of the old journal. */
 static bool add_line(struct folder_document *document, const char *path, const char *line,
                      size_t size, struct error *error) {
     jv entry;
     struct error ignored;
-    bool parsed = json_parse(line, size, &entry, &ignored), good = true;
-    const char *step = json_string(entry, "step"), *key = json_string(entry, "key");
-    if (!parsed || step == NULL || key == NULL)
-        good = fail(error, STATUS_INPUT,
-                    "%s: is not the journal of a document: a line has no step or no key", path);
-    else if (!json_is_format(entry, JOURNAL_FORMAT) ||
-             (!is_step(step) && strcmp(step, "generation") != 0))
-        good = fail(error, STATUS_INPUT,
-                    "%s: was written by a later version of this command; use that version", path);
-    else if (strcmp(step, "generation") != 0)
+    json_parse(line, size, &entry, &ignored);
+    bool says, good = journal_knows(entry, path, &says, error);
+    if (good && says)
         document->journal = jv_array_append(document->journal, jv_copy(entry));
     jv_free(entry);
     return good;

@@ -57,20 +57,22 @@ static void keep(struct journal *journal, const char *key, jv entry) {
     jv_free(keys);
 }
 
-/* Keeps an entry as it was read. Refuses those of a later version rather than skipping them: they
- * may record something that was done. Takes the entry. */
-static bool keep_read(struct journal *journal, jv entry, struct error *error) {
+bool journal_knows(jv entry, const char *path, bool *says, struct error *error) {
     const char *step = json_string(entry, "step"), *key = json_string(entry, "key");
-    bool good = step != NULL && key != NULL;
-    bool old = good && strcmp(step, "generation") == 0; /* which earlier versions wrote in spools */
-    bool known = good && (old || is_step(step)) && json_is_format(entry, FORMAT);
-    if (!good)
-        fail(error, STATUS_INPUT, "%s: is no journal of a document", journal->path);
-    else if (!known)
-        fail(error, STATUS_INPUT, "%s: was written by a later version of this command",
-             journal->path);
-    else if (!old)
-        keep(journal, key, jv_copy(entry));
+    if (step == NULL || key == NULL)
+        return fail(error, STATUS_INPUT,
+                    "%s: is no journal of a document: a line has no step or no key", path);
+    *says = strcmp(step, "generation") != 0; /* which earlier versions wrote in spools */
+    return ((!*says || is_step(step)) && json_is_format(entry, FORMAT)) ||
+           fail(error, STATUS_INPUT,
+                "%s: was written by a later version of this command; use that version", path);
+}
+
+/* Keeps an entry as it was read. Takes the entry. */
+static bool keep_read(struct journal *journal, jv entry, struct error *error) {
+    bool says, known = journal_knows(entry, journal->path, &says, error);
+    if (known && says)
+        keep(journal, json_string(entry, "key"), jv_copy(entry));
     jv_free(entry);
     return known;
 }

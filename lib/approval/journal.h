@@ -34,6 +34,12 @@ struct stage_document *journal_stage(const struct journal *journal);
 
 void journal_close(struct journal *journal);
 
+/* Whether an entry that was read is known here: one of a later version is refused rather than
+ * skipped, since it may record something that was done. Sets *says to whether it says anything:
+ * what only earlier versions wrote does not. False and an error with status 65; `path` is the
+ * journal's name in messages. The entry may be invalid, and stays the caller's. */
+bool journal_knows(jv entry, const char *path, bool *says, struct error *error);
+
 /* The newest entry with this key and one of the two steps (`other` may be NULL), or invalid. */
 jv journal_newest(const struct journal *journal, const char *step, const char *other,
                   const char *key);

@@ -238,21 +238,9 @@ static const struct row jobs[] = {
 #endif
 };
 
-/* For passing an end of a socket pair to the helper, and for talking over one to what it runs. */
-static const struct row helper[] = {
-    IF(socketpair, IS(0, WHOLE, AF_UNIX), IS(1, ALL_BUT(SOCKET_FLAGS), SOCK_STREAM)),
-    ANY(sendmsg), ANY(recvmsg), IF(sendto, IS_NULL(4)),
-#ifdef SYS_send
-    ANY(send),
-#endif
-#ifdef SYS_socketcall
-    IF(socketcall, IS(0, WHOLE, 8)), IF(socketcall, IS(0, WHOLE, 9)),
-    IF(socketcall, IS(0, WHOLE, 11)), IF(socketcall, IS(0, ALL_BUT(1), 16)),
-#endif
-};
-
-/* For speaking with agent-spool on a socket that is open, or on an end of a new pair. */
-static const struct row stage[] = {
+/* For speaking on a socket that is open, or on an end of a new pair, and for passing an end: with the helper and what it
+ * runs, and as a stage with agent-spool. */
+static const struct row paired[] = {
     IF(socketpair, IS(0, WHOLE, AF_UNIX), IS(1, ALL_BUT(SOCKET_FLAGS), SOCK_STREAM)),
     ANY(sendmsg), ANY(recvmsg), IF(sendto, IS_NULL(4)),
 #ifdef SYS_send
@@ -356,7 +344,7 @@ bool linux_seccomp(const struct confinement *needs, bool *had) {
     if (!*had)
         return true;
     struct row *rows = must_alloc(sizeof always + sizeof writing + sizeof times + sizeof network +
-                                  sizeof sockets + sizeof jobs + sizeof helper + sizeof stage);
+                                  sizeof sockets + sizeof jobs + sizeof paired);
     size_t count = 0;
     ADD_ROWS(rows, count, always);
     if (needs->writes[0] != NULL)
@@ -369,10 +357,8 @@ bool linux_seccomp(const struct confinement *needs, bool *had) {
         ADD_ROWS(rows, count, sockets);
     if (needs->jobs)
         ADD_ROWS(rows, count, jobs);
-    if (needs->helper)
-        ADD_ROWS(rows, count, helper);
-    if (stage_role() != STAGE_ABSENT)
-        ADD_ROWS(rows, count, stage);
+    if (needs->helper || stage_role() != STAGE_ABSENT)
+        ADD_ROWS(rows, count, paired);
     qsort(rows, count, sizeof *rows, compare_rows);
     struct program program = {
         .code = must_alloc(((INSTRUCTIONS_A_ROW + 1) * count + ROWS_A_BLOCK + INSTRUCTIONS_AROUND) *
