@@ -70,7 +70,7 @@ bool journal_knows(jv entry, const char *path, bool *says, struct error *error) 
 
 /* Keeps an entry as it was read. Takes the entry. */
 static bool keep_read(struct journal *journal, jv entry, struct error *error) {
-    bool says, known = journal_knows(entry, journal->path, &says, error);
+    bool says = false, known = journal_knows(entry, journal->path, &says, error);
     if (known && says)
         keep(journal, json_string(entry, "key"), jv_copy(entry));
     jv_free(entry);
