@@ -241,9 +241,11 @@ static void release(void *context) {
 
 int main(int argc, char **argv) {
     static const struct command_parts parts = {configure, &options.needs, answer, release};
-    struct job job = {.tools = jv_invalid(),
-                      .schema = jv_invalid(),
-                      .settings = {.wishes = {.schema = jv_invalid()}}};
+    struct job job = {
+        .tools = jv_invalid(),
+        .schema = jv_invalid(),
+        .settings = {
+            .wishes = {.schema = jv_invalid(), .members = jv_invalid(), .temperature = -1}}};
     int first = options_parse(&command, argc, argv);
     if (argc - first > 1)
         usage_error("one PROMPT is taken; quote it");

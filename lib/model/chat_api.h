@@ -16,7 +16,15 @@ struct chat_wishes {
     bool no_parallel_calls;
     bool stream;
     long max_tokens; /* tokens of the answer, 0: the server's limit */
-    jv schema;       /* of the answer, invalid for free text; stays the caller's */
+    const char
+        *reasoning_effort;    /* none, minimal, low, medium, high …; NULL: the server's default */
+    const char *verbosity;    /* low, medium, high; NULL: the server's default */
+    const char *service_tier; /* NULL: the server's default */
+    double temperature;       /* below 0: the server's default */
+    bool cache;               /* ask for prompt caching where it must be asked for */
+    jv members;               /* set in the request as they are, after all others; invalid for
+                               * none; stays the caller's */
+    jv schema;                /* of the answer, invalid for free text; stays the caller's */
 };
 
 /* An answer in OpenAI's form. */
