@@ -144,7 +144,7 @@ test-programs: all $(HELPERS) $(PRELOADED)
 
 assurance: DOCUMENTS = 100
 assurance: ## all of these, in figures, and the number of findings: EVERY=12 SECONDS=30 for 20 minutes
-	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS) DOCUMENTS=$(DOCUMENTS) KILLS=60 RESTARTS=1 FLEET_SECONDS=20' LOGS=$(BUILD)/assurance tests/assurance
+	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS) DOCUMENTS=$(DOCUMENTS) KILLS=60 RESTARTS=1 FLEET_SECONDS=20 TORTURE_SECONDS=60' LOGS=$(BUILD)/assurance tests/assurance
 
 %/node_modules: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund
