@@ -11,7 +11,7 @@
  *                             power
  *                    hold     the call waits until byte 8 of the file is not 0; others continue
  *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
- *                             this process)
+ *                             this process; eio: with the connection, if it is about one)
  *                    broken   from then on nothing on the disk can be changed by this process
  *                    short    a write or send does only half
  *                    cut      a connection is lost: half is sent, or what has come is lost
@@ -246,31 +246,30 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t offset) {
     return REAL(pread)(fd, bytes, size, offset);
 }
 
-/* Nothing comes or goes any more. */
-static void cut(int fd) {
-    shutdown(fd, SHUT_RDWR);
+/* Nothing comes or goes any more, as after each error of a connection. */
+static int fail_and_cut(int fd, int how) {
+    int code = how == CUT ? ECONNRESET : errno;
+    if (how == CUT || code == EIO)
+        shutdown(fd, SHUT_RDWR);
+    errno = code;
+    return -1;
 }
 
 ssize_t send(int fd, const void *bytes, size_t size, int flags) {
     int half = 0;
     if (fails("send", CAN_BE_SHORT | CAN_BE_INTERRUPTED | CAN_BE_CUT, &half))
-        return -1;
+        return fail_and_cut(fd, half);
     leaves("sends before a sync");
     ssize_t sent = REAL(send)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
     if (half == CUT)
-        cut(fd);
+        fail_and_cut(fd, half);
     return sent;
 }
 
 ssize_t recv(int fd, void *bytes, size_t size, int flags) {
     int half = 0;
-    if (fails("recv", CAN_BE_SHORT | CAN_BE_INTERRUPTED | CAN_BE_CUT, &half))
-        return -1;
-    if (half == CUT) {
-        cut(fd);
-        errno = ECONNRESET;
-        return -1;
-    }
+    if (fails("recv", CAN_BE_SHORT | CAN_BE_INTERRUPTED | CAN_BE_CUT, &half) || half == CUT)
+        return fail_and_cut(fd, half);
     return REAL(recv)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
 }
 
