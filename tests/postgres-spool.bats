@@ -67,6 +67,19 @@ spooled() {
   [ "$(orders)" = '[{"ticker":"GOOGL","qty":3}]' ]
 }
 
+@test "a run that ends at once, as cron starts it, goes on with what a killed one had when its time is over" {
+  spooled 3
+  command agent-spool run "$url" -- sleep 300 > log 2>&1 3>&- &
+  started+=($!)
+  held() { [ "$(sql "SELECT count(holder) FROM ciba.documents")" = 1 ]; }
+  await held
+  kill -KILL "${started[-1]}"
+  exits 75 agent-spool run "$url" -- cat
+  sql "UPDATE ciba.workers SET heartbeat = 'epoch', timeout = '0'"
+  agent-spool run "$url" -- jq -c '.calls = []'
+  [ "$(sql "SELECT place FROM ciba.documents")" = "done" ]
+}
+
 # What it takes to see why documents are not done.
 why_not_done() {
   local file
