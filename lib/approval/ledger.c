@@ -3,7 +3,6 @@
 #include "approval/audit_facts.h"
 #include "approval/lease.h"
 #include "approval/lease_audit.h"
-#include "approval/ledger_tell.h"
 #include "approval/seal.h"
 #include "base/clock.h"
 #include "document/call.h"

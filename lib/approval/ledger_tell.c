@@ -1,4 +1,4 @@
-#include "approval/ledger_tell.h"
+#include "approval/ledger.h"
 
 #include "approval/audit_facts.h"
 #include "approval/seal.h"
