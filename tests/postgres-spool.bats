@@ -80,6 +80,15 @@ spooled() {
   [ "$(sql "SELECT place FROM ciba.documents")" = "done" ]
 }
 
+@test "a worker that ends is gone, also if the server refuses that once for a deadlock" {
+  sql "CREATE SEQUENCE ciba.tries; CREATE FUNCTION ciba.once() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN IF nextval(''ciba.tries'') = 1 THEN RAISE ''there is a deadlock'' USING ERRCODE = ''40P01''; END IF; RETURN NULL; END';
+    CREATE TRIGGER once AFTER DELETE ON ciba.workers FOR EACH ROW EXECUTE FUNCTION ciba.once()"
+  agent-spool run "$url" -- cat
+  [ "$(sql "SELECT last_value FROM ciba.tries")" -eq 2 ]
+  [ "$(sql "SELECT count(*) FROM ciba.workers")" -eq 0 ]
+}
+
 # What it takes to see why documents are not done.
 why_not_done() {
   local file

@@ -251,7 +251,8 @@ bool postgres_begin_worker(struct postgres_store *store, struct error *error) {
 
 void postgres_end_worker(struct postgres_store *store) {
     struct error ignored;
-    struct postgres_call call = {.statement = "SELECT leave($1::bigint, $2::bigint)"};
+    struct postgres_call call = {.statement = "SELECT leave($1::bigint, $2::bigint)",
+                                 .patience = 1};
     if (store->id == 0 || store->connection.server == NULL)
         return;
     postgres_call(store, &call, &ignored);
