@@ -67,6 +67,28 @@ spooled() {
   [ "$(orders)" = '[{"ticker":"GOOGL","qty":3}]' ]
 }
 
+@test "a run that ends at once, as cron starts it, goes on with what a killed one had when its time is over" {
+  spooled 3
+  command agent-spool run "$url" -- sleep 300 > log 2>&1 3>&- &
+  started+=($!)
+  held() { [ "$(sql "SELECT count(holder) FROM ciba.documents")" = 1 ]; }
+  await held
+  kill -KILL "${started[-1]}"
+  exits 75 agent-spool run "$url" -- cat
+  sql "UPDATE ciba.workers SET heartbeat = 'epoch', timeout = '0'"
+  agent-spool run "$url" -- jq -c '.calls = []'
+  [ "$(sql "SELECT place FROM ciba.documents")" = "done" ]
+}
+
+@test "a worker that ends is gone, also if the server refuses that once for a deadlock" {
+  sql "CREATE SEQUENCE ciba.tries; CREATE FUNCTION ciba.once() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN IF nextval(''ciba.tries'') = 1 THEN RAISE ''there is a deadlock'' USING ERRCODE = ''40P01''; END IF; RETURN NULL; END';
+    CREATE TRIGGER once AFTER DELETE ON ciba.workers FOR EACH ROW EXECUTE FUNCTION ciba.once()"
+  agent-spool run "$url" -- cat
+  [ "$(sql "SELECT last_value FROM ciba.tries")" -eq 2 ]
+  [ "$(sql "SELECT count(*) FROM ciba.workers")" -eq 0 ]
+}
+
 # What it takes to see why documents are not done.
 why_not_done() {
   local file
@@ -152,4 +174,14 @@ pollers() {
     while read -r decision; do tell phone/decide <<< "$decision"; done
   await eval "[ \"\$(sql \"SELECT count(*) FROM ciba.documents WHERE place <> 'done'\")\" = 0 ]"
   [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 7)]')" = true ]
+}
+
+@test "torture: after a fault at any call, or at any statement of the server, nothing is lost, and nothing is bought twice" {
+  local build
+  build=$(dirname "$(command -v agent-spool)")
+  # in the directory of the test, so that the test's teardown ends what it leaves behind
+  TMPDIR=$PWD WHERE=postgresql TORTURE_SECONDS=20 FAULTS=$build/tests/faults.so run timeout 240 "$BATS_TEST_DIRNAME/torture/run" 30
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"nothing went wrong" ]]
 }

@@ -93,6 +93,10 @@ torture: all $(PRELOADED) $(BUILD)/tests/mcp-server ## all that can go wrong at 
 	$(TORTURE) tests/torture/crowd $$((59 / $(EVERY) + 1))
 	$(TORTURE) tests/torture/gate $(EVERY)
 
+TORTURE_SECONDS =
+torture-postgresql: all $(PRELOADED) ## the same with a spool in PostgreSQL, whose server fails, too; EVERY=10 tries a tenth
+	$(TORTURE) WHERE=postgresql TORTURE_SECONDS=$(TORTURE_SECONDS) tests/torture/run $(EVERY)
+
 DOCUMENTS = 3000
 SOAK_SECONDS = 900
 soak: all $(PRELOADED) ## DOCUMENTS=3000 while all goes wrong that can: ten minutes on two cores
@@ -144,7 +148,7 @@ test-programs: all $(HELPERS) $(PRELOADED)
 
 assurance: DOCUMENTS = 100
 assurance: ## all of these, in figures, and the number of findings: EVERY=12 SECONDS=30 for 20 minutes
-	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS) DOCUMENTS=$(DOCUMENTS) KILLS=60 RESTARTS=1 FLEET_SECONDS=20' LOGS=$(BUILD)/assurance tests/assurance
+	@MAKE='$(MAKE) --no-print-directory EVERY=$(EVERY) SECONDS=$(SECONDS) DOCUMENTS=$(DOCUMENTS) KILLS=60 RESTARTS=1 FLEET_SECONDS=20 TORTURE_SECONDS=60' LOGS=$(BUILD)/assurance tests/assurance
 
 %/node_modules: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund
@@ -161,4 +165,4 @@ bench-spool: all $(HELPERS) $(PRELOADED) ## what agent-spool costs, next to pg-b
 	-@$(MAKE) --no-print-directory tests/peers/queues/node_modules
 	$(PATH_OF_BUILD) KEEP=1 tests/bench/spool
 
-.PHONY: deps-lint lint analyze compilers asan coverage valgrind torture soak fleet out-of-memory fuzz msan bare test-programs assurance bench bench-spool
+.PHONY: deps-lint lint analyze compilers asan coverage valgrind torture torture-postgresql soak fleet out-of-memory fuzz msan bare test-programs assurance bench bench-spool

@@ -238,8 +238,8 @@ bool postgres_begin_worker(struct postgres_store *store, struct error *error) {
     snprintf(timeout, sizeof timeout, "%.3f", store->timeout);
     double began = clock_elapsed();
     if (postgres_query(&store->connection,
-                       "SELECT begin_worker($1::bigint, $2, $3::integer, make_interval(secs => "
-                       "$4::float8))",
+                       "SELECT id, beat(id, $1::bigint) FROM begin_worker($1::bigint, $2, "
+                       "$3::integer, make_interval(secs => $4::float8)) AS id",
                        values, 4, &result, error) != POSTGRES_DONE)
         return false;
     store->id = strtoll(libpq.PQgetvalue(result, 0, 0), NULL, 10);
@@ -251,7 +251,8 @@ bool postgres_begin_worker(struct postgres_store *store, struct error *error) {
 
 void postgres_end_worker(struct postgres_store *store) {
     struct error ignored;
-    struct postgres_call call = {.statement = "SELECT leave($1::bigint, $2::bigint)"};
+    struct postgres_call call = {.statement = "SELECT leave($1::bigint, $2::bigint)",
+                                 .patience = 1};
     if (store->id == 0 || store->connection.server == NULL)
         return;
     postgres_call(store, &call, &ignored);

@@ -97,7 +97,8 @@ enum postgres_outcome postgres_call(struct postgres_store *store, struct postgre
 enum postgres_outcome postgres_call_plain(struct postgres_store *store, struct postgres_call *call,
                                           struct error *error);
 
-/* Makes this worker's row. */
+/* Makes this worker's row, and gives up workers whose time is over: this one may end before it
+ * renews its lease. */
 bool postgres_begin_worker(struct postgres_store *store, struct error *error);
 
 /* Ends it, and with it all that this process has. */

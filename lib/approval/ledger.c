@@ -20,78 +20,6 @@ bool ledger_trusts(const struct ledger *ledger, jv call, struct error *error) {
            (ledger->seal_key == NULL || seal_holds(call, ledger->seal_key, error));
 }
 
-/* Appends to the audit log; reports a failure. Takes the facts. */
-static bool tell(const struct ledger *ledger, jv call, jv facts, bool again, int *status) {
-    struct error error;
-    if (ledger_log(ledger, JV_ARRAY(facts), again, &error))
-        return true;
-    report_failure(status, error.status, call_label(call), "cannot write the audit log: %s",
-                   error.text);
-    return false;
-}
-
-/* Marks a call whose newest facts could not be logged, so that the next command that has it logs
- * them. Takes the call. */
-static jv mark(const struct ledger *ledger, jv call, bool untold) {
-    struct error ignored;
-    bool sealed = ledger->seal_key != NULL && ledger_trusts(ledger, call, &ignored);
-    if (untold == json_has(call, "untold"))
-        return call;
-    call = untold ? json_set(call, "untold", jv_true()) : json_delete(call, "untold");
-    return sealed ? seal_call(call, ledger->seal_key) : call;
-}
-
-/* Logs these facts of the call. Takes the call and the facts. */
-static jv tell_facts(const struct ledger *ledger, jv call, jv facts, bool again, int *status) {
-    return mark(ledger, call, !tell(ledger, call, facts, again, status));
-}
-
-/* Logs the newest facts of the call. Takes the call. */
-static jv tell_newest(const struct ledger *ledger, jv call, bool again, int *status) {
-    return ledger_logs(ledger) ? tell_facts(ledger, call, audit_newest_facts(call), again, status)
-                               : call;
-}
-
-/* Logs the newest facts of each call, at once. Takes the calls. */
-static jv tell_newest_of_all(const struct ledger *ledger, jv calls, int *status) {
-    struct error error;
-    if (!ledger_logs(ledger))
-        return calls;
-    jv facts = jv_array(), marked = jv_array();
-    jv_array_foreach(calls, i, call) {
-        facts = jv_array_append(facts, audit_newest_facts(call));
-        jv_free(call);
-    }
-    bool told = ledger_log(ledger, facts, false, &error);
-    jv_array_foreach(calls, k, told_of) {
-        if (!told && k == 0)
-            report_failure(status, error.status, call_label(told_of),
-                           "cannot write the audit log: %s", error.text);
-        marked = jv_array_append(marked, mark(ledger, told_of, !told));
-    }
-    jv_free(calls);
-    return marked;
-}
-
-/* With a seal, only what it covers is trusted: a document could invent what was done. */
-jv ledger_catch_up(struct ledger *ledger, jv call, int *status) {
-    struct error ignored;
-    if (!json_has(call, "untold"))
-        return call;
-    if (ledger->seal_key != NULL && !ledger_trusts(ledger, call, &ignored))
-        return call;
-    return tell_newest(ledger, call, true, status);
-}
-
-/* Records an outcome in the open journal; reports a failure. */
-static void note(struct ledger *ledger, jv call, const char *step, const char *key, jv entry,
-                 int *status) {
-    struct error error;
-    if (!journal_add(ledger->journal, step, key, entry, &error))
-        report_failure(status, error.status, call_label(call), "cannot write the journal: %s",
-                       error.text);
-}
-
 /* The key of a question: the call's id and digest. The caller frees. */
 static char *question_key(jv call) {
     struct error ignored;
@@ -145,7 +73,7 @@ enum ledger_memory ledger_question(struct ledger *ledger, jv *call, double *unti
         if (jv_is_valid(asked)) {
             memory = LEDGER_FINISHED;
             jv_free(*call);
-            *call = tell_newest(ledger, asked, true, status);
+            *call = ledger_tell_newest(ledger, asked, true, status);
         }
     }
     jv_free(entry);
@@ -193,12 +121,12 @@ jv ledger_asked(struct ledger *ledger, jv call, int *status) {
     /* A request that may have reached the user remains an intent. */
     if (ledger->journal != NULL && !json_has(authorization, "ask_again_at")) {
         char *key = question_key(call);
-        note(ledger, call, "asked", key,
-             json_set(jv_object(), "authorization", jv_copy(authorization)), status);
+        ledger_note(ledger, call, "asked", key,
+                    json_set(jv_object(), "authorization", jv_copy(authorization)), status);
         free(key);
     }
     jv_free(authorization);
-    return tell_newest(ledger, call, false, status);
+    return ledger_tell_newest(ledger, call, false, status);
 }
 
 /* Takes the calls. */
@@ -218,12 +146,13 @@ jv ledger_asked_together(struct ledger *ledger, jv calls, const char *digest, in
     jv first = jv_array_get(jv_copy(calls), 0), authorization = json_get(first, "authorization");
     if (ledger->journal != NULL && !json_has(authorization, "ask_again_at")) {
         jv keys = question_keys(calls);
-        note(ledger, first, "asked", digest, shared_entry(first, keys, ledger->seal_key), status);
+        ledger_note(ledger, first, "asked", digest, shared_entry(first, keys, ledger->seal_key),
+                    status);
         jv_free(keys);
     }
     jv_free(authorization);
     jv_free(first);
-    return tell_newest_of_all(ledger, calls, status);
+    return ledger_tell_newest_of_all(ledger, calls, status);
 }
 
 /* The call with the decision of an entry, if that can be trusted; else invalid. */
@@ -251,8 +180,9 @@ static jv decided_call(const struct ledger *ledger, jv call, jv entry) {
 void ledger_waiting(struct ledger *ledger, jv call, int *status) {
     char *key = question_key(call);
     if (ledger->journal != NULL)
-        note(ledger, call, "asked", key,
-             json_set(jv_object(), "authorization", json_get(call, "authorization")), status);
+        ledger_note(ledger, call, "asked", key,
+                    json_set(jv_object(), "authorization", json_get(call, "authorization")),
+                    status);
     free(key);
 }
 
@@ -266,7 +196,7 @@ jv ledger_remembered(struct ledger *ledger, jv call, int *status) {
                                                                 : jv_invalid();
         if (jv_is_valid(decided)) {
             jv_free(call);
-            call = tell_newest(ledger, decided, true, status);
+            call = ledger_tell_newest(ledger, decided, true, status);
         }
         jv_free(noted);
         jv_free(entry);
@@ -321,7 +251,8 @@ static void note_given(struct ledger *ledger, jv call, int *status) {
         return;
     char *key = question_key(call);
     jv entry = json_set(jv_object(), "authorization", json_get(call, "authorization"));
-    note(ledger, call, "asked", key, json_set(entry, "token", json_get(call, "token")), status);
+    ledger_note(ledger, call, "asked", key, json_set(entry, "token", json_get(call, "token")),
+                status);
     free(key);
 }
 
@@ -338,7 +269,8 @@ bool ledger_reuse(struct ledger *ledger, jv authorization, jv *call, int *status
     jv_free(*call);
     *call = given;
     note_given(ledger, *call, status);
-    if (ledger_logs(ledger) && !tell(ledger, *call, audit_facts(*call, "reused"), true, status))
+    if (ledger_logs(ledger) &&
+        !ledger_tell(ledger, *call, audit_facts(*call, "reused"), true, status))
         *call = json_set(*call, "untold", jv_true());
     return true;
 }
@@ -400,7 +332,7 @@ static void note_decision(struct ledger *ledger, jv call, int *status) {
         entry = json_set(jv_object(), "authorization", jv_copy(authorization));
         entry = json_set(entry, "token", json_get(call, "token"));
     }
-    note(ledger, call, "decided", auth_req_id != NULL ? auth_req_id : "", entry, status);
+    ledger_note(ledger, call, "decided", auth_req_id != NULL ? auth_req_id : "", entry, status);
     jv_free(authorization);
 }
 
@@ -417,7 +349,7 @@ jv ledger_decided(struct ledger *ledger, jv calls, int *status) {
         jv_free(call);
     }
     jv_free(first);
-    return tell_newest_of_all(ledger, calls, status);
+    return ledger_tell_newest_of_all(ledger, calls, status);
 }
 
 /* Uses the claim of the execution begun earlier, from the journal, or a new one. */
@@ -468,14 +400,15 @@ jv ledger_executed(struct ledger *ledger, jv call, const char *key, jv result, b
                    int *status) {
     if (!jv_is_valid(result)) {
         if (ledger_logs(ledger))
-            tell(ledger, call,
-                 json_set(audit_facts(call, "unanswered"), "id", audit_event_id("", NULL, call)),
-                 false, status);
+            ledger_tell(
+                ledger, call,
+                json_set(audit_facts(call, "unanswered"), "id", audit_event_id("", NULL, call)),
+                false, status);
         return call;
     }
     if (!again && ledger->journal != NULL)
-        note(ledger, call, "executed", key, json_set(jv_object(), "result", jv_copy(result)),
-             status);
+        ledger_note(ledger, call, "executed", key, json_set(jv_object(), "result", jv_copy(result)),
+                    status);
     struct error ignored;
     bool sealed = ledger->seal_key != NULL && ledger_trusts(ledger, call, &ignored);
     jv actor = audit_actor(call);
@@ -491,11 +424,11 @@ jv ledger_executed(struct ledger *ledger, jv call, const char *key, jv result, b
     if (!json_has(facts,
                   "request_digest")) /* nobody was asked: the claim identifies the execution */
         facts = json_set(facts, "id", audit_event_id("executed", ledger->claim, call));
-    return tell_facts(ledger, call, facts, ledger->begun_before, status);
+    return ledger_tell_facts(ledger, call, facts, ledger->begun_before, status);
 }
 
 void ledger_refused(struct ledger *ledger, jv call, const char *why, int *status) {
     if (ledger_logs(ledger))
-        tell(ledger, call, json_set_string(audit_facts(call, "refused"), "error", why), true,
-             status);
+        ledger_tell(ledger, call, json_set_string(audit_facts(call, "refused"), "error", why), true,
+                    status);
 }

@@ -4,15 +4,17 @@
  *
  *     FAULT_COUNTER  a file of 16 bytes, shared by the trial's processes
  *     FAULT_AT       the number of the call, from 1
+ *     FAULT_POLL     if set, calls that wait for others (poll) are counted, too
  *     FAULT_ONLY     if set, for example "tool-run flock", only these calls are counted
  *     FAULT_KIND     kill     this process is killed
  *                    killall  and each other one at its next call: as if the machine had lost
  *                             power
  *                    hold     the call waits until byte 8 of the file is not 0; others continue
  *                    enospc, eio, eintr   the call fails in that way (once; enospc: from then on in
- *                             this process)
+ *                             this process; eio: with the connection, if it is about one)
  *                    broken   from then on nothing on the disk can be changed by this process
  *                    short    a write or send does only half
+ *                    cut      a connection is lost: half is sent, or what has come is lost
  *     FAULT_LOG      a file to which process and call are appended
  *     FAULT_ORDER    a file for reports of data that leaves the process, or a file that is
  *                    closed, before what was written, created or renamed was synced */
@@ -20,6 +22,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -40,6 +43,7 @@ static uint64_t *counter;
 static uint64_t *signalled; /* after it: not 0 once all are dead, or the held call may continue */
 static uint64_t fault_at;
 static const char *kind, *only;
+static bool polls_count;
 static int disk_is_full, disk_is_broken;
 static int log_fd = -1, order_fd = -1;
 
@@ -57,6 +61,7 @@ __attribute__((constructor)) static void set_up(void) {
     const char *path = getenv("FAULT_COUNTER"), *at = getenv("FAULT_AT");
     kind = getenv("FAULT_KIND");
     only = getenv("FAULT_ONLY");
+    polls_count = getenv("FAULT_POLL") != NULL;
     if (path == NULL || at == NULL || kind == NULL)
         return;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
@@ -118,9 +123,19 @@ static bool counts(const char *call) {
                             strcmp(only + size + 1, call) == 0);
 }
 
-enum what { MAKES_FILE = 1, CAN_BE_SHORT = 2, CAN_BE_INTERRUPTED = 4, FREES_ROOM = 8 };
+enum what {
+    MAKES_FILE = 1,
+    CAN_BE_SHORT = 2,
+    CAN_BE_INTERRUPTED = 4,
+    FREES_ROOM = 8,
+    CAN_BE_CUT = 16
+};
 
-/* Whether the call fails, with errno set; *is_short if it does half. */
+/* Values of *is_short. */
+enum { SHORT = 1, CUT };
+
+/* Whether the call fails, with errno set; *is_short if it does half, and CUT if the connection is
+ * lost then. */
 static int fails(const char *call, int what, int *is_short) {
     if (counter == NULL)
         return 0;
@@ -145,7 +160,9 @@ static int fails(const char *call, int what, int *is_short) {
     if (strcmp(kind, "hold") == 0)
         wait_for_signal();
     else if (strcmp(kind, "short") == 0 && (what & CAN_BE_SHORT))
-        *is_short = 1;
+        *is_short = SHORT;
+    else if (strcmp(kind, "cut") == 0 && (what & CAN_BE_CUT))
+        *is_short = CUT;
     else if (strcmp(kind, "enospc") == 0 && (what & MAKES_FILE)) {
         disk_is_full = 1;
         errno = ENOSPC;
@@ -229,19 +246,38 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t offset) {
     return REAL(pread)(fd, bytes, size, offset);
 }
 
+/* Nothing comes or goes any more, as after each error of a connection. */
+static int fail_and_cut(int fd, int how) {
+    int code = how == CUT ? ECONNRESET : errno;
+    if (how == CUT || code == EIO)
+        shutdown(fd, SHUT_RDWR);
+    errno = code;
+    return -1;
+}
+
 ssize_t send(int fd, const void *bytes, size_t size, int flags) {
     int half = 0;
-    if (fails("send", CAN_BE_SHORT, &half))
-        return -1;
+    if (fails("send", CAN_BE_SHORT | CAN_BE_INTERRUPTED | CAN_BE_CUT, &half))
+        return fail_and_cut(fd, half);
     leaves("sends before a sync");
-    return REAL(send)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
+    ssize_t sent = REAL(send)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
+    if (half == CUT)
+        fail_and_cut(fd, half);
+    return sent;
 }
 
 ssize_t recv(int fd, void *bytes, size_t size, int flags) {
     int half = 0;
-    if (fails("recv", CAN_BE_SHORT, &half))
-        return -1;
+    if (fails("recv", CAN_BE_SHORT | CAN_BE_INTERRUPTED | CAN_BE_CUT, &half) || half == CUT)
+        return fail_and_cut(fd, half);
     return REAL(recv)(fd, bytes, half && size > 1 ? size / 2 : size, flags);
+}
+
+int poll(struct pollfd *watched, nfds_t count, int milliseconds) {
+    int half = 0;
+    if (polls_count && fails("poll", CAN_BE_INTERRUPTED, &half) && errno == EINTR)
+        return -1;
+    return REAL(poll)(watched, count, milliseconds);
 }
 
 /* Messages are for processes of this machine: they have no input or output errors. Half of one is
@@ -361,6 +397,7 @@ int open(const char *path, int flags, ...) {
 ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags);
 ssize_t __pread_chk(int fd, void *bytes, size_t size, off_t offset, size_t room);
+int __poll_chk(struct pollfd *watched, nfds_t count, int milliseconds, size_t room);
 
 ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room) {
     (void)room;
@@ -375,4 +412,9 @@ ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags) {
 ssize_t __pread_chk(int fd, void *bytes, size_t size, off_t offset, size_t room) {
     (void)room;
     return pread(fd, bytes, size, offset);
+}
+
+int __poll_chk(struct pollfd *watched, nfds_t count, int milliseconds, size_t room) {
+    (void)room;
+    return poll(watched, count, milliseconds);
 }
