@@ -175,13 +175,3 @@ pollers() {
   await eval "[ \"\$(sql \"SELECT count(*) FROM ciba.documents WHERE place <> 'done'\")\" = 0 ]"
   [ "$(orders | jq -c 'map(.qty) | sort == [range(1; 7)]')" = true ]
 }
-
-@test "torture: after a fault at any call, or at any statement of the server, nothing is lost, and nothing is bought twice" {
-  local build
-  build=$(dirname "$(command -v agent-spool)")
-  # in the directory of the test, so that the test's teardown ends what it leaves behind
-  TMPDIR=$PWD WHERE=postgresql TORTURE_SECONDS=20 FAULTS=$build/tests/faults.so run timeout 240 "$BATS_TEST_DIRNAME/torture/run" 30
-  echo "$output"
-  [ "$status" -eq 0 ]
-  [[ $output == *"nothing went wrong" ]]
-}
