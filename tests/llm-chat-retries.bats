@@ -110,7 +110,7 @@ END
   failing '{status: 422, body: {error: {message: "neither max_tokens nor max_completion_tokens is known"}}}' 99
   run llm-chat -nr --max-tokens 9 Hello
   [ "$status" -eq 76 ]
-  [ "$(count /v1/chat/completions)" -eq 5 ]
+  [ "$(count /v1/chat/completions)" -eq 3 ]
 }
 
 # Each row: the server's answer (jq), the exit status, words of the message.
