@@ -169,6 +169,24 @@ claude claude-sonnet-4 anthropic"
   [ "$(llm-chat -nr --schema-file map 'JSON n')" == '{"n":3}' ]
 }
 
+@test "--schema-file: what makes a schema strict, at any depth" {
+  local format='(.response_format.json_schema | [.strict, .schema])'
+  while IFS='|' read -r schema expected; do
+    [ "$(wire-request openai "{\"schema\":$schema}" <<< '{"messages":[]}' | jq -c "$format")" == "[$expected]" ] || { echo "$schema"; return 1; }
+  done << 'END'
+{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":["string","null"]}},"required":["b"]}},"required":["a"]}|true,{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":["string","null"]}},"required":["b"],"additionalProperties":false}},"required":["a"],"additionalProperties":false}
+{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"a":{"$ref":"#/$defs/a"}},"required":["a"],"$defs":{"a":{"enum":[1,2]}}}|true,{"type":"object","properties":{"a":{"$ref":"#/$defs/a"}},"required":["a"],"$defs":{"a":{"enum":[1,2]}},"additionalProperties":false}
+{"type":"object","properties":{"a":{"type":"string","format":"date"}},"required":["a"]}|true,{"type":"object","properties":{"a":{"type":"string","format":"date"}},"required":["a"],"additionalProperties":false}
+{"type":"object","properties":{"a":{"type":"string","format":"phone"}},"required":["a"]}|false,{"type":"object","properties":{"a":{"type":"string","format":"phone"}},"required":["a"]}
+{"type":"object","properties":{"a":{"type":"array","items":{"type":"object"}}},"required":["a"]}|false,{"type":"object","properties":{"a":{"type":"array","items":{"type":"object"}}},"required":["a"]}
+{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}}}},"required":["a"]}|false,{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}}}},"required":["a"]}
+{"type":"object","properties":{"a":{"not":{"type":"string"}}},"required":["a"]}|false,{"type":"object","properties":{"a":{"not":{"type":"string"}}},"required":["a"]}
+{"type":"object","properties":{"a":true},"required":["a"]}|false,{"type":"object","properties":{"a":true},"required":["a"]}
+{"type":"array","items":{"type":"string"}}|false,{"type":"array","items":{"type":"string"}}
+true|false,true
+END
+}
+
 @test "--schema-file: a refusal ends with 77, and the model is not told that its JSON is wrong" { # K08
   for api in openai responses; do
     use openai gpt-5.1 $api
@@ -208,6 +226,10 @@ claude claude-sonnet-4 anthropic"
   use groq openai/gpt-oss-120b
   buys
   [ "$(asked .status | xargs)" == "200 400 200" ]
+  : > log # and not tried again, by any process
+  llm-chat 'Hello' < told | llm-chat -r 'Hello'
+  [ "$(asked .status | xargs)" == "200 200" ]
+  jq -e '[.messages[] | select(.origin).origin.refused] == [true, null]' told
   use deepseek deepseek-v4-pro
   buys
   jq -e '.messages[1].origin.model == "deepseek-v4-pro"' told

@@ -115,6 +115,7 @@ static bool take_answer(const struct chat_turn *turn, jv *document, jv body, dou
         return false;
     }
     jv message = chat_kept_mark(&turn->wishes, reply.message);
+    *document = chat_kept_refuse(&turn->wishes, *document);
     *document = conversation_take_message(*document, message, until);
     if (jv_get_kind(reply.usage) == JV_KIND_OBJECT) {
         report_usage(reply.usage);
@@ -196,6 +197,8 @@ bool chat_ask(struct http *http, const struct chat_settings *settings, jv *docum
                              .context = settings->context};
     turn.wishes.model = model;
     turn.wishes.server = server;
+    if (turn.api->dialect->own_member == NULL && chat_kept_was_refused(&turn.wishes, *document))
+        turn.wishes.learned |= CHAT_NO_KEPT; /* its newer answers will be refused as well */
     jv body;
     bool good = chat_turn_take(&turn, &body, error);
     *until = check_until(settings, turn.last_began);

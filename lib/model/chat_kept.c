@@ -79,12 +79,48 @@ jv chat_kept_mark(const struct chat_wishes *wishes, jv message) {
     return json_set(message, "origin", json_set_string(origin, "model", wishes->model));
 }
 
+/* Whether an origin is where this request goes. */
+static bool is_here(const struct chat_wishes *wishes, jv origin) {
+    return wishes->server != NULL && json_is(origin, "server", wishes->server) &&
+           json_is(origin, "model", wishes->model);
+}
+
+jv chat_kept_refuse(const struct chat_wishes *wishes, jv document) {
+    jv messages = json_array(document, "messages"), marked = jv_array();
+    if ((wishes->learned & CHAT_NO_KEPT) == 0) {
+        jv_free(messages);
+        jv_free(marked);
+        return document;
+    }
+    jv_array_foreach(messages, i, message) {
+        jv origin = json_get(message, "origin");
+        if (is_here(wishes, origin))
+            message = json_set(message, "origin", json_set(jv_copy(origin), "refused", jv_true()));
+        jv_free(origin);
+        marked = jv_array_append(marked, message);
+    }
+    jv_free(messages);
+    return json_set(document, "messages", marked);
+}
+
+bool chat_kept_was_refused(const struct chat_wishes *wishes, jv document) {
+    jv messages = json_array(document, "messages");
+    bool refused = false;
+    jv_array_foreach(messages, i, message) {
+        jv origin = json_get(message, "origin");
+        refused = refused || (is_here(wishes, origin) && json_has(origin, "refused"));
+        jv_free(origin);
+        jv_free(message);
+    }
+    jv_free(messages);
+    return refused;
+}
+
 bool chat_kept_fits(const struct chat_wishes *wishes, jv message) {
     jv origin = json_get(message, "origin");
     bool fits = (wishes->learned & CHAT_NO_KEPT) == 0 &&
                 (jv_get_kind(origin) != JV_KIND_OBJECT ||
-                 (wishes->server != NULL && json_is(origin, "server", wishes->server) &&
-                  json_is(origin, "model", wishes->model)));
+                 (is_here(wishes, origin) && !json_has(origin, "refused")));
     jv_free(origin);
     return fits;
 }

@@ -25,13 +25,15 @@ static bool alike(jv one, jv other, const char *name) {
 
 static bool goes_on(jv entry, jv piece, bool is_last) {
     double index;
-    if (jv_get_kind(entry) != JV_KIND_OBJECT || !alike(entry, piece, "type") ||
+    if (jv_get_kind(entry) != JV_KIND_OBJECT ||
+        (json_has(piece, "type") && !alike(entry, piece, "type")) ||
         (json_has(entry, "id") && json_has(piece, "id") && !alike(entry, piece, "id")))
         return false;
     if (json_number(piece, "index", &index) || json_number(entry, "index", &index))
         return alike(entry, piece, "index");
     return is_last && json_has(piece, "type") &&
-           (json_has(piece, "text") || json_has(piece, "summary") || json_has(piece, "thinking"));
+           (json_has(piece, "text") || json_has(piece, "summary") || json_has(piece, "thinking") ||
+            json_has(piece, "signature"));
 }
 
 static jv merge(struct chat_stream *stream, jv entry, jv piece) {

@@ -190,6 +190,7 @@ static bool take(struct asking *asking, jv *answer, bool *again, struct error *e
     jv_free(asking->begun);
     asking->begun = *answer;
     *answer = jv_invalid();
+    asking->shown = false; /* what was shown is kept, and not asked for again */
     *again = ++asking->pauses <= CHAT_PAUSES_LIMIT;
     if (!*again)
         return fail(error, STATUS_UNAVAILABLE, "the model paused %d times without an end",
