@@ -69,12 +69,12 @@ proxy gpt-5.6'
     for stream in '' --stream; do
       use "$vendor" "$model" "$api"
       # shellcheck disable=SC2086
-      llm-chat -n $stream -t buy.json 'Buy 3 stocks of Google' > 1
-      ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' < 1 > 2
-      ciba-poll < 2 > 3
-      stock-buy < 3 > 4
+      llm-chat -n $stream -t buy.json 'Buy 3 stocks of Google' > asked
+      ciba-authorize -m 'Do you want to buy \(.qty) shares of \(.ticker)' < asked > pending
+      ciba-poll < pending > approved
+      stock-buy < approved > bought
       # shellcheck disable=SC2086
-      [ "$(llm-chat -r $stream < 4)" == "You have 3 shares of GOOGL." ] || { echo "$vendor $stream"; return 1; }
+      [ "$(llm-chat -r $stream < bought)" == "You have 3 shares of GOOGL." ] || { echo "$vendor $stream"; return 1; }
     done
   done <<< "$models"
   [ "$(orders | jq -c 'map(.qty) | unique')" == '[3]' ]
@@ -306,13 +306,13 @@ END
   use claude claude-opus-5-5 anthropic
   prompt='Buy, with an empty block' buys
   prompt='Buy, with the same ids' buys
-  llm-chat 'Buy more, with the same ids' < told | given > more
-  [ "$(llm-chat -r < more)" == "You have 3 shares of GOOGL." ]
-  jq -e '[.calls[].id] | length == 2 and .[0] != .[1]' more
+  llm-chat 'Buy more, with the same ids' < told | given > longer
+  [ "$(llm-chat -r < longer)" == "You have 3 shares of GOOGL." ]
+  jq -e '[.calls[].id] | length == 2 and .[0] != .[1]' longer
   use openai gpt-5.6 responses # K93
   prompt='Buy, with the same ids' buys
-  llm-chat 'Buy more, with the same ids' < told | given > more
-  [ "$(llm-chat -r < more)" == "You have 3 shares of GOOGL." ]
+  llm-chat 'Buy more, with the same ids' < told | given > longer
+  [ "$(llm-chat -r < longer)" == "You have 3 shares of GOOGL." ]
 }
 
 @test "Claude: a full context is told as cut off, and a call in it is not used" { # K62 K63
