@@ -365,16 +365,20 @@ END
   llm-chat -n Hello > hello
   jq -e '.messages[1].responses[-1].phase == "final_answer"' hello
   llm-chat -r 'Hello again' < hello
-  jq -c '.messages[1].responses |= map(select(.type == "message"))' hello | llm-chat -r 'Hello again'
+  llm-chat -n 'Hello, with no thought' > hello
+  jq -e '.messages[1].responses | map([.type, .phase]) == [["message", "final_answer"]]' hello
+  llm-chat -r 'Hello again' < hello
   [ "$(asked .status | sort -u)" == 200 ]
 }
 
 @test "Responses: an error in a stream, also without an event line, is one with its words, and passes" { # K87
   use openai gpt-5.6 responses
-  for stream in '' --stream; do
+  for prompt in fail 'fail by its state'; do
     : > log
-    # shellcheck disable=SC2086
-    run --separate-stderr llm-chat -n $stream --retries 1 'fail'
+    run --separate-stderr llm-chat -n --retries 1 "$prompt"
+    [ "$status" -eq 69 ]
+    : > log
+    run --separate-stderr llm-chat -n --stream --retries 1 "$prompt"
     [ "$status" -eq 69 ]
     [[ $stderr == *"slow; too many requests"* ]]
     [ "$(asked | wc -l)" -eq 2 ]

@@ -201,13 +201,15 @@ const responses = (body) => {
   const prompt = said(body.input), message = (text, phase) => ({ type: 'message', id: 'msg_1', role: 'assistant', status: 'completed', phase, content: [{ type: 'output_text', text, annotations: [] }] });
   const reasoning = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: `enc-${body.model}` };
   const call = { type: 'function_call', id: 'fc_1', status: 'completed', call_id: prompt.includes('same ids') ? 'call_1' : `call_${digest(body).slice(0, 8)}`, ...buying };
+  if (prompt.includes('fail') && prompt.includes('its state') && body.stream)
+    return `event: response.failed\ndata: ${JSON.stringify({ type: 'response.failed', response: { id: 'r', status: 'failed', output: [], error: { code: 'rate_limit_exceeded', message: 'slow' } } })}\n\n`;
   if (prompt.includes('fail'))
     return body.stream ? `data: ${JSON.stringify({ type: 'error', code: 'rate_limit_exceeded', message: 'slow', param: null, sequence_number: 1 })}\n\n` :
       { id: 'r', status: 'failed', output: [], error: { code: 'rate_limit_exceeded', message: 'slow' } };
   const output = body.text?.format && prompt.includes('refuse') ? [{ ...message('', 'final_answer'), content: [{ type: 'refusal', refusal: 'I will not.' }] }] :
     body.text?.format ? [message('{"n":3}', 'final_answer')] :
       body.tools && body.input.at(-1).type !== 'function_call_output' && !prompt.includes('Hello') ? [reasoning, message('Let me see.', 'commentary'), call] :
-        [...(body.reasoning?.effort === 'none' ? [] : [reasoning]), message(calls.length > 0 ? bought : 'Hello to you.', 'final_answer')];
+        [...(body.reasoning?.effort === 'none' || prompt.includes('no thought') ? [] : [reasoning]), message(calls.length > 0 ? bought : 'Hello to you.', 'final_answer')];
   const answer = { id: 'r', object: 'response', status: 'completed', error: null, output, usage: { input_tokens: 20, output_tokens: 5, total_tokens: 25 } };
   const event = (data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
   const text = output.find((item) => item.type === 'message')?.content[0].text ?? '';
