@@ -18,6 +18,14 @@ static char *words_of(jv failure) {
     return text;
 }
 
+/* Whether the words have that name as one: quoted, or with a colon behind it. */
+static bool names_member(const char *words, const char *name) {
+    for (const char *at = words; (at = strstr(at, name)) != NULL; at++)
+        if (at[strlen(name)] != '\0' && strchr("'\"`:\\", at[strlen(name)]) != NULL)
+            return true;
+    return false;
+}
+
 /* Members that some servers do not know, or know by another name. */
 static bool learn_member(const struct chat_api *api, jv *changes, jv body, const char *words) {
     static const struct {
@@ -34,7 +42,8 @@ static bool learn_member(const struct chat_api *api, jv *changes, jv body, const
         const char *name = members[i].name, *other = members[i].other;
         bool ours = members[i].in_all || api->dialect->own_member == NULL;
         if (ours && json_has(body, name) && !json_names(*changes, name) &&
-            strstr(words, name) != NULL) {
+            (strcmp(name, "include") == 0 ? names_member(words, name) /* it is a word, too */
+                                          : strstr(words, name) != NULL)) {
             *changes = json_set(*changes, name, other != NULL ? jv_string(other) : jv_null());
             return true;
         }

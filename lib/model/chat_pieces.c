@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { LAST_FEW = 32 }; /* entries that may grow by turns; a search through all would take long */
+
 /* Members whose text arrives bit by bit. */
 static bool grows(const char *name) {
     static const char *const names[] = {"text", "summary", "data", "thinking"};
@@ -56,10 +58,11 @@ static jv merge(struct chat_stream *stream, jv entry, jv piece) {
     return entry;
 }
 
-/* The index of the entry that a piece goes on with, or the number of entries. */
+/* The index of the entry that a piece goes on with, one of the last few, or the number of entries.
+ */
 static int entry_of(jv list, jv piece) {
     int count = jv_array_length(jv_copy(list)), found = count;
-    for (int i = count - 1; i >= 0 && found == count; i--) {
+    for (int i = count - 1; i >= 0 && i >= count - LAST_FEW && found == count; i--) {
         jv entry = jv_array_get(jv_copy(list), i);
         if (goes_on(entry, piece, i == count - 1))
             found = i;

@@ -180,11 +180,25 @@ static bool goes_again(struct asking *asking, const struct chat_outcome *outcome
     return prepare(asking, error);
 }
 
+/* All parts of an answer with pauses are together as large as an answer without may be. */
+static bool is_small(jv answer, struct error *error) {
+    char *text = json_text(answer);
+    bool small = strlen(text) <= HTTP_ANSWER_LIMIT;
+    free(text);
+    return small || fail(error, STATUS_PROTOCOL,
+                         "the model's answer comes to more than %d MiB with its pauses",
+                         HTTP_ANSWER_LIMIT >> 20);
+}
+
 /* Takes an answer. False if the model paused and is to be asked on, or an error. */
 static bool take(struct asking *asking, jv *answer, bool *again, struct error *error) {
     const struct chat_dialect *dialect = asking->turn->api->dialect;
-    if (jv_is_valid(asking->begun))
+    *again = false;
+    if (jv_is_valid(asking->begun)) {
         *answer = dialect->join(jv_copy(asking->begun), *answer);
+        if (!is_small(*answer, error))
+            return false;
+    }
     if (dialect->pauses == NULL || !dialect->pauses(*answer))
         return true;
     jv_free(asking->begun);
