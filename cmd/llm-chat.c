@@ -60,7 +60,7 @@ static const struct option_spec option_table[] = {
     {0, "max-total-time", "SECONDS", OPTION_SECONDS, &options.limits.max_time,
      "limit for all requests of a document together"},
     {0, "api", "NAME", OPTION_TEXT, &options.api,
-     "openai (default), azure, anthropic or responses"},
+     "auto (default), openai, azure, anthropic or responses"},
     {0, "base-url", "URL", OPTION_TEXT, &options.base_url, "the server (OPENAI_BASE_URL)"},
     {0, "api-key-file", "FILE", OPTION_SECRET, &options.api_key_file, "read the API key from FILE"},
     {'e', "env-file", "FILE", OPTION_TEXT, &options.env_file, "read settings from FILE too"},

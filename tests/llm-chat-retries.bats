@@ -103,6 +103,13 @@ END
   failing '{status: 400, body: {error: {message: "stream_options: extra fields not permitted"}}}'
   llm-chat -nr --stream Hello
   [ "$(requests /v1/chat/completions '.body | has("stream_options")' | paste -sd' ')" == 'true false' ]
+  # "include" is also a word.
+  local why
+  for why in 'it must include every key' "Unknown parameter: 'include'." 'unknown field \"include\"'; do
+    jq -n --argjson why "\"$why\"" '[{path: "/v1/responses", status: 400, body: {error: {message: $why}}}]' | spoil
+    llm-chat -nr --api responses Hello || true
+  done
+  [ "$(requests /v1/responses '.body | has("include")' | paste -sd' ')" == 'true true false true false' ]
   # One after the other; and not endlessly.
   failing '{status: 422, body: {error: {message: "unknown field stream_options, unknown field max_tokens"}}}' 2
   llm-chat -nr --stream --max-tokens 9 Hello
@@ -110,7 +117,7 @@ END
   failing '{status: 422, body: {error: {message: "neither max_tokens nor max_completion_tokens is known"}}}' 99
   run llm-chat -nr --max-tokens 9 Hello
   [ "$status" -eq 76 ]
-  [ "$(count /v1/chat/completions)" -eq 5 ]
+  [ "$(count /v1/chat/completions)" -eq 3 ]
 }
 
 # Each row: the server's answer (jq), the exit status, words of the message.

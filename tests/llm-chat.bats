@@ -64,13 +64,13 @@ choice_of() {
   holds '.usage == {total_tokens:21, details:{cached:6}, kind:"x"}'
 }
 
-@test "-t takes a definition, a bare function and arrays, and a tool of the same name replaces" {
+@test "-t takes a definition, a bare function and arrays, and a tool of the same name replaces the other in its place" {
   sandbox
   echo '[{"type":"function","function":{"name":"a"}},{"name":"b","parameters":{}}]' > two
   echo '{"name":"a","description":"newer"}' > one
   run --separate-stderr llm-chat -n -t two -t one Hello
-  holds '[.tools[] | [.type, .function.name]] == [["function","b"],["function","a"]]'
-  holds '.tools[1].function.description == "newer"'
+  holds '[.tools[] | [.type, .function.name]] == [["function","a"],["function","b"]]'
+  holds '.tools[0].function.description == "newer"'
   echo '{"type":"function"}' > bad
   run llm-chat -n -t bad Hello
   [ "$status" -eq 65 ]

@@ -262,7 +262,7 @@ END
       grep -qw "$name" "$project/man/$command.1"
     done
   done <<'END'
-llm-chat|--api|'other' is not openai, azure, anthropic or responses|openai azure anthropic responses
+llm-chat|--api|'other' is not auto, openai, azure, anthropic or responses|auto openai azure anthropic responses
 stock-buy|--broker|only alpaca is known|alpaca
 END
 }

@@ -141,7 +141,8 @@ static void check_tool_call(struct http *http, const struct chat_settings *setti
 
 void check_model(struct http *http, bool tool_call) {
     struct error error;
-    struct chat_settings settings = {.wishes = {.schema = jv_invalid()}};
+    struct chat_settings settings = {
+        .wishes = {.schema = jv_invalid(), .members = jv_invalid(), .temperature = -1}};
     bool configured = chat_configure(&settings, NULL, NULL, NULL, &error);
     if (!configured && settings.api != NULL && settings.api_key == NULL) {
         verdict_left_out("model", "%s; fine without a model", error.text);

@@ -1,6 +1,7 @@
 #include "model/chat_api.h"
 
 #include "http/http.h"
+#include "jose/digest.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -36,7 +37,7 @@ bool chat_api_take(struct chat_stream *stream, const char *name, const char *dat
         value = jv_string(data);
     else if (!json_parse(data, size, &value, &ignored))
         return false;
-    if (json_has(value, "error") || strcmp(name, "error") == 0) {
+    if (json_has(value, "error") || strcmp(name, "error") == 0 || json_is(value, "type", "error")) {
         jv_free(stream->failure);
         stream->failure = value;
     } else {
@@ -44,6 +45,20 @@ bool chat_api_take(struct chat_stream *stream, const char *name, const char *dat
         jv_free(value);
     }
     return stream->refused.status == STATUS_DONE;
+}
+
+jv chat_api_cache_key(jv document) {
+    jv messages = json_array(document, "messages"), tools = json_array(document, "tools");
+    bool any = jv_array_length(jv_copy(messages)) > 0;
+    jv first = any ? jv_array_get(jv_copy(messages), 0) : jv_null();
+    jv both = JV_ARRAY(tools, first);
+    char *text = json_text(both), *digest = digest_of(text, strlen(text));
+    jv key = jv_string(digest + strlen("sha-256:"));
+    jv_free(both);
+    jv_free(messages);
+    free(text);
+    free(digest);
+    return key;
 }
 
 void chat_api_count(struct chat_stream *stream, jv added) {

@@ -8,6 +8,19 @@
 #include <jv.h>
 #include <stdbool.h>
 
+/* What servers refuse, or want, that others do not: learned from a server's words (chat_adapt.h).
+ */
+enum chat_learned {
+    CHAT_NO_STRICT = 1,        /* no strict schema of the answer */
+    CHAT_NO_FORMAT = 2,        /* no schema of the answer at all: words, or a tool */
+    CHAT_NO_FORCED_TOOL = 4,   /* no tool that must be called */
+    CHAT_NO_KEPT = 8,          /* nothing that answers left in messages (chat_kept.h) */
+    CHAT_NO_SYSTEM_TURNS = 16, /* no system message within the conversation */
+    CHAT_FILL_REASONING = 32,  /* each answer with calls must have reasoning_content */
+    CHAT_FILL_SIGNATURES = 64, /* the first call of each answer must have a thought signature */
+    CHAT_SHORT_IDS = 128       /* ids of calls have 9 letters and digits */
+};
+
 /* What a request asks for besides the conversation. */
 struct chat_wishes {
     const char *model;
@@ -22,9 +35,11 @@ struct chat_wishes {
     const char *service_tier; /* NULL: the server's default */
     double temperature;       /* below 0: the server's default */
     bool cache;               /* ask for prompt caching where it must be asked for */
-    jv members;               /* set in the request as they are, after all others; invalid for
-                               * none; stays the caller's */
+    jv members;               /* set in the request, after all others, objects member by member;
+                               * invalid for none; stays the caller's */
     jv schema;                /* of the answer, invalid for free text; stays the caller's */
+    const char *server;       /* its host, set by chat_ask */
+    unsigned learned;         /* of chat_learned, set by chat_ask */
 };
 
 /* An answer in OpenAI's form. */
@@ -64,10 +79,18 @@ struct chat_dialect {
 
     /* Processes an event of a stream: its name, and its data, which stays the caller's. */
     void (*event)(struct chat_stream *stream, const char *name, jv data);
+
+    /* Whether an answer's body is only a beginning that the model wants to be asked on from; the
+     * request for that, which is taken; and both answers in one, which are taken. NULL for an API
+     * without pauses. */
+    bool (*pauses)(jv answer);
+    jv (*go_on)(jv request, jv begun);
+    jv (*join)(jv begun, jv answer);
 };
 
 struct chat_api {
     const char *name; /* for --api */
+    bool is_auto;     /* another one is used if the server's words say so */
     const struct chat_dialect *dialect;
     const char *base_url;              /* default, NULL for none */
     const char *base_name;             /* the setting that overrides it */
@@ -102,13 +125,18 @@ bool chat_api_names_tool(const char *choice);
  * URLs. */
 bool chat_api_data_url(const char *url, char *type, size_t room, const char **base64);
 
+/* A name for the requests that begin with the same tools and first message, for the server's cache
+ * of prompts. */
+jv chat_api_cache_key(jv document);
+
 /* Counts what an event adds to the answer. Takes `added`. */
 void chat_api_count(struct chat_stream *stream, jv added);
 
 /* Shows streamed text. */
 void chat_api_show(struct chat_stream *stream, const char *text);
 
-/* The document's messages without the members that other dialects keep in them. */
-jv chat_api_messages(jv document);
+/* The message without the members that are never sent as they are: those that dialects keep in it,
+ * and `origin` (chat_kept.h). Takes it. */
+jv chat_api_bare(jv message);
 
 #endif

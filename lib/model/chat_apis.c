@@ -10,7 +10,21 @@ extern const struct chat_dialect chat_dialect_openai, chat_dialect_anthropic,
 
 static const struct chat_api apis[] = {
     {
-        .name = "openai", /* the default */
+        .name = "auto", /* the default: as openai, and as responses where the server says so */
+        .is_auto = true,
+        .dialect = &chat_dialect_openai,
+        .base_url = "https://api.openai.com/v1",
+        .base_name = "OPENAI_BASE_URL",
+        .key_name = "OPENAI_API_KEY",
+        .model_name = "OPENAI_MODEL",
+        .default_model = "gpt-4o-mini",
+        .path = "/chat/completions",
+        .key_header = "Authorization: Bearer ",
+        .max_tokens_name = "max_completion_tokens",
+        .other_name = "max_tokens",
+    },
+    {
+        .name = "openai",
         .dialect = &chat_dialect_openai,
         .base_url = "https://api.openai.com/v1",
         .base_name = "OPENAI_BASE_URL",
@@ -79,16 +93,11 @@ char *chat_api_names(void) {
     return text_list(names, APIS, "or");
 }
 
-jv chat_api_messages(jv document) {
-    jv messages = json_array(document, "messages"), kept = jv_array();
-    jv_array_foreach(messages, i, message) {
-        for (size_t j = 0; j < APIS; j++) {
-            const char *own = apis[j].dialect->own_member;
-            if (own != NULL && json_has(message, own))
-                message = json_delete(message, own);
-        }
-        kept = jv_array_append(kept, message);
+jv chat_api_bare(jv message) {
+    for (size_t i = 0; i < APIS; i++) {
+        const char *own = apis[i].dialect->own_member;
+        if (own != NULL && json_names(message, own))
+            message = json_delete(message, own);
     }
-    jv_free(messages);
-    return kept;
+    return json_names(message, "origin") ? json_delete(message, "origin") : message;
 }

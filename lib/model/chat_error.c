@@ -37,6 +37,7 @@ static const struct meaning {
     {0, "api_error", NULL, STATUS_UNAVAILABLE, true, "try again later"},
     {0, "server_error", NULL, STATUS_UNAVAILABLE, true, "try again later"},
     {0, "timeout_error", NULL, STATUS_UNAVAILABLE, true, "try again later"},
+    {0, NULL, "v1/responses", STATUS_CONFIG, false, "ask with --api responses, or --api auto"},
     {0, NULL, "does not support tools", STATUS_CONFIG, false,
      "this model takes no tools; ask another, or give no --tools-file"},
     {0, NULL, "maximum context", STATUS_INPUT, false, "shorten the conversation"},
@@ -54,6 +55,7 @@ static const struct meaning {
     {408, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
     {409, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
     {413, NULL, NULL, STATUS_INPUT, false, "shorten the conversation"},
+    {422, NULL, NULL, STATUS_PROTOCOL, false, "the server does not accept the request"},
     {425, NULL, NULL, STATUS_UNAVAILABLE, true, "try again"},
     {498, NULL, NULL, STATUS_UNAVAILABLE, true, "the server has no capacity left; try again later"},
     {429, NULL, NULL, STATUS_UNAVAILABLE, true, "too many requests; try again later"},
@@ -83,7 +85,8 @@ static const struct meaning *find_meaning(long http, const char *code, const cha
 }
 
 /* The server's own message and code, in any of these shapes: {"error":{"message","code","type",
- * "innererror"}}, {"error":"text"}, {"message"}, {"detail"}, {"errors":[…]}, an array of these. */
+ * "innererror"}}, {"error":"text"}, {"message"}, {"detail"}, {"errors":[…]}, an array of these;
+ * {"detail":[{"msg"}]}. */
 struct named_error {
     char words[400], code[60];
 };
@@ -112,9 +115,12 @@ static void take_words(struct named_error *named, const char *words) {
 }
 
 static void find_words(jv body, struct named_error *named) {
-    static const char *const places[] = {"message", "detail", "error"};
+    static const char *const places[] = {"message", "detail", "error", "msg"};
     jv error = json_get(body, "error"), errors = json_get(body, "errors");
-    jv list = jv_get_kind(body) == JV_KIND_ARRAY ? jv_copy(body) : jv_copy(errors);
+    jv detail = json_get(body, "detail");
+    jv list = jv_copy(jv_get_kind(body) == JV_KIND_ARRAY     ? body
+                      : jv_get_kind(detail) == JV_KIND_ARRAY ? detail
+                                                             : errors);
     if (jv_get_kind(list) == JV_KIND_ARRAY && jv_array_length(jv_copy(list)) > 0) {
         jv first = jv_array_get(jv_copy(list), 0);
         find_words(first, named);
@@ -131,6 +137,7 @@ static void find_words(jv body, struct named_error *named) {
         take_code(named, body);
     }
     jv_free(list);
+    jv_free(detail);
     jv_free(error);
     jv_free(errors);
 }

@@ -26,6 +26,28 @@ static bool answer_fits(jv schema, jv document, double until, char **why) {
     return good;
 }
 
+/* The words with which the model refuses to answer, NULL if it does not; the caller frees. */
+static char *refusal_of(jv document) {
+    jv messages = json_array(document, "messages");
+    int count = jv_array_length(jv_copy(messages));
+    jv last = count > 0 ? jv_array_get(jv_copy(messages), count - 1) : jv_invalid();
+    const char *refusal = json_string(last, "refusal");
+    char *words = refusal != NULL && *refusal != '\0' ? must_copy(refusal) : NULL;
+    jv_free(last);
+    jv_free(messages);
+    return words;
+}
+
+/* Where JSON was asked for, a refusal is no answer, and none that more words would mend. */
+static bool has_refused(jv schema, jv document, int *status) {
+    char *words = jv_is_valid(schema) ? refusal_of(document) : NULL;
+    if (words != NULL)
+        report_failure(status, STATUS_REFUSED, "model", "it refuses: %s", words);
+    bool refused = words != NULL;
+    free(words);
+    return refused;
+}
+
 /* The model has used all its repairs. */
 static void give_up(const char *what, int *status) {
     report_failure(status, STATUS_PROTOCOL, "model", "%s still not valid after it was told why",
@@ -48,6 +70,8 @@ jv chat_rounds(struct http *http, struct chat_settings *settings, const struct c
             break;
         }
         document = conversation_fold_results(document);
+        if (has_refused(settings->wishes.schema, document, status))
+            break;
         if (!answer_fits(settings->wishes.schema, document, until, &why)) {
             if (repairs < limits->repairs)
                 document = conversation_add_message(document, "user", why);

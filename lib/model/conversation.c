@@ -36,18 +36,22 @@ static const char *tool_name(jv tool) {
     return name;
 }
 
-/* The tools without the one of that name. Takes the tools. */
-static jv without_tool(jv tools, const char *name) {
+/* The tools with that one: in the place of the one of its name, because servers cache, and sign,
+ * what a request begins with; else at the end. Takes the tools and the one. */
+static jv with_tool(jv tools, jv added) {
+    const char *name = tool_name(added);
+    bool placed = false;
     jv kept = jv_array();
     jv_array_foreach(tools, i, tool) {
         const char *its_name = tool_name(tool);
-        if (its_name != NULL && strcmp(its_name, name) == 0)
-            jv_free(tool);
-        else
-            kept = jv_array_append(kept, tool);
+        bool same = its_name != NULL && strcmp(its_name, name) == 0;
+        if (!same || !placed)
+            kept = jv_array_append(kept, jv_copy(same ? added : tool));
+        placed = placed || same;
+        jv_free(tool);
     }
     jv_free(tools);
-    return kept;
+    return placed ? (jv_free(added), kept) : jv_array_append(kept, added);
 }
 
 /* The list of definitions in a -t file: the value itself, a single definition, or an answer of
@@ -105,8 +109,9 @@ bool conversation_add_tools(jv *document, jv definitions, struct error *error) {
         const char *name = tool_name(definition);
         good = good && name != NULL;
         if (good)
-            tools = without_tool(tools, name);
-        tools = jv_array_append(tools, definition);
+            tools = with_tool(tools, definition);
+        else
+            jv_free(definition);
     }
     jv_free(list);
     if (!good) {

@@ -11,9 +11,10 @@
 /* The document with one more message. Takes it. */
 jv conversation_add_message(jv document, const char *role, const char *content);
 
-/* The document with the tools of a -t file added, replacing those of the same name. A definition,
- * or an array of them, may be in OpenAI's form, the bare function, Anthropic's form, or an answer
- * of MCP's tools/list. False and an error with status 65, and then the document is unchanged. */
+/* The document with the tools of a -t file added, in the place of those of the same name. A
+ * definition, or an array of them, may be in OpenAI's form, the bare function, Anthropic's form, or
+ * an answer of MCP's tools/list. False and an error with status 65, and then the document is
+ * unchanged. */
 bool conversation_add_tools(jv *document, jv definitions, struct error *error);
 
 /* Appends the results of the calls of the model's last answer as `tool` messages, once all have a

@@ -1,11 +1,14 @@
 /* OpenAI's chat completions, which most servers support: the form of a document. */
 #include "model/chat_api.h"
 
-#include "model/conversation.h"
+#include "model/answer_schema.h"
+#include "model/chat_kept.h"
+#include "model/chat_pieces.h"
 #include "model/tool_calls.h"
 #include "model/tool_results.h"
 #include "json/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static jv tool_choice(const char *choice) {
@@ -16,24 +19,57 @@ static jv tool_choice(const char *choice) {
 }
 
 /* The messages for a request: tools may return only text here. */
-static jv messages_of(jv document) {
-    jv messages = chat_api_messages(document), sent = jv_array();
+static jv messages_of(const struct chat_wishes *wishes, jv document) {
+    jv messages = json_array(document, "messages"), sent = jv_array();
     jv_array_foreach(messages, i, message) {
         jv content = json_get(message, "content");
         if (json_is(message, "role", "tool") && !tool_result_is_text(content))
             message = json_set(message, "content", tool_result_text(content));
         jv_free(content);
-        sent = jv_array_append(sent, message);
+        sent = jv_array_append(sent, chat_kept_message(wishes, message));
     }
     jv_free(messages);
-    return sent;
+    return (wishes->learned & CHAT_SHORT_IDS) != 0 ? tool_calls_short_ids(sent) : sent;
+}
+
+/* The messages with these words in the first one, a system message. Takes them. */
+static jv tell_first(jv messages, const char *words) {
+    bool any = jv_array_length(jv_copy(messages)) > 0;
+    jv first = any ? jv_array_get(jv_copy(messages), 0) : jv_invalid();
+    jv content = json_get(first, "content");
+    const char *before = json_value_string(content);
+    if (json_is(first, "role", "system") && before != NULL) {
+        char *both = must_format("%s\n\n%s", before, words);
+        messages = jv_array_set(messages, 0, json_set_string(jv_copy(first), "content", both));
+        free(both);
+    } else {
+        jv told = json_set_string(jv_object(), "role", "system");
+        messages = jv_array_concat(JV_ARRAY(json_set_string(told, "content", words)), messages);
+    }
+    jv_free(content);
+    jv_free(first);
+    return messages;
+}
+
+static jv add_schema(const struct chat_wishes *wishes, jv body) {
+    if (!jv_is_valid(wishes->schema))
+        return body;
+    if ((wishes->learned & CHAT_NO_FORMAT) != 0) {
+        char *words = answer_schema_words(wishes->schema);
+        body = json_set(body, "messages", tell_first(json_get(body, "messages"), words));
+        free(words);
+        return body;
+    }
+    jv format = answer_schema_format(wishes->schema, (wishes->learned & CHAT_NO_STRICT) == 0);
+    format = json_set(chat_api_typed("json_schema"), "json_schema", format);
+    return json_set(body, "response_format", format);
 }
 
 static jv request(const struct chat_wishes *wishes, jv document, struct error *error) {
     jv body = json_set_string(jv_object(), "model", wishes->model);
     jv tools = json_array(document, "tools");
     (void)error;
-    body = json_set(body, "messages", messages_of(document));
+    body = json_set(body, "messages", messages_of(wishes, document));
     if (jv_array_length(jv_copy(tools)) > 0) {
         body = json_set(body, "tools", jv_copy(tools));
         if (wishes->tool_choice != NULL)
@@ -41,13 +77,14 @@ static jv request(const struct chat_wishes *wishes, jv document, struct error *e
         if (wishes->no_parallel_calls)
             body = json_set(body, "parallel_tool_calls", jv_false());
     }
-    if (jv_is_valid(wishes->schema)) {
-        jv format = json_set_string(jv_object(), "name", "answer");
-        format = json_set(json_set(format, "schema", jv_copy(wishes->schema)), "strict", jv_true());
-        format =
-            json_set(json_set_string(jv_object(), "type", "json_schema"), "json_schema", format);
-        body = json_set(body, "response_format", format);
-    }
+    body = add_schema(wishes, body);
+    body = json_set_string(body, "reasoning_effort", wishes->reasoning_effort);
+    body = json_set_string(body, "verbosity", wishes->verbosity);
+    body = json_set_string(body, "service_tier", wishes->service_tier);
+    if (wishes->temperature >= 0)
+        body = json_set(body, "temperature", jv_number(wishes->temperature));
+    if (wishes->cache)
+        body = json_set(body, "prompt_cache_key", chat_api_cache_key(document));
     if (wishes->stream) {
         body = json_set(body, "stream", jv_true());
         body = json_set(body, "stream_options", json_set(jv_object(), "include_usage", jv_true()));
@@ -198,7 +235,7 @@ static jv merge_calls(struct chat_stream *stream, jv message, jv delta_of_messag
     return json_set(message, "tool_calls", calls);
 }
 
-/* Merges a delta into the message: appends text, merges tool calls, sets the rest. */
+/* Merges a delta into the message: appends text and lists, merges tool calls, sets the rest. */
 static jv merge_delta(struct chat_stream *stream, jv message, jv delta) {
     if (jv_get_kind(delta) != JV_KIND_OBJECT)
         return message;
@@ -206,6 +243,12 @@ static jv merge_delta(struct chat_stream *stream, jv message, jv delta) {
         const char *name = jv_string_value(key);
         if (strcmp(name, "tool_calls") == 0)
             message = merge_calls(stream, message, delta);
+        else if (strcmp(name, "content") == 0)
+            message = json_set(message, name,
+                               chat_pieces_content(stream, json_take(&message, name), value));
+        else if (jv_get_kind(value) == JV_KIND_ARRAY)
+            message = json_set(message, name,
+                               chat_pieces_add(stream, json_take_array(&message, name), value));
         else if (strcmp(name, "role") != 0 && jv_get_kind(value) == JV_KIND_STRING)
             message = add_text(message, name, value);
         else if (jv_get_kind(value) != JV_KIND_NULL || !json_has(message, name))
@@ -214,6 +257,16 @@ static jv merge_delta(struct chat_stream *stream, jv message, jv delta) {
         jv_free(value);
     }
     return message;
+}
+
+static void show_content(struct chat_stream *stream, jv content) {
+    chat_api_show(stream, json_value_string(content));
+    if (jv_get_kind(content) != JV_KIND_ARRAY)
+        return;
+    jv_array_foreach(content, i, part) {
+        chat_api_show(stream, json_string(part, "text"));
+        jv_free(part);
+    }
 }
 
 static jv take_first_choice(jv *body) {
@@ -230,7 +283,9 @@ static void take_choice(struct chat_stream *stream, jv choice) {
     }
     jv delta = json_get(choice, "delta"), message = json_take(&first, "message");
     chat_api_count(stream, jv_copy(delta));
-    chat_api_show(stream, json_string(delta, "content"));
+    jv content = json_get(delta, "content");
+    show_content(stream, content);
+    jv_free(content);
     first = json_set(first, "message", merge_delta(stream, message, delta));
     if (json_has(choice, "finish_reason")) {
         first = json_set(first, "finish_reason", json_get(choice, "finish_reason"));

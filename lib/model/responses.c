@@ -3,7 +3,10 @@
  * unchanged. Nothing is stored on the server. */
 #include "model/chat_api.h"
 
+#include "model/answer_schema.h"
+#include "model/chat_kept.h"
 #include "model/conversation.h"
+#include "model/tool_calls.h"
 #include "model/tool_results.h"
 #include "json/json.h"
 
@@ -61,11 +64,11 @@ static jv function_call(jv tool_call) {
 }
 
 /* The output items for the model's message: the original ones, or equivalent ones. */
-static jv output_items(jv message) {
-    jv own = json_get(message, "responses"), items = jv_array();
+static jv output_items(const struct chat_wishes *wishes, jv message) {
+    jv own = chat_kept_own(wishes, message, "responses"), items = jv_array();
     if (jv_get_kind(own) == JV_KIND_ARRAY) {
         jv_free(items);
-        return own;
+        return tool_calls_set_ids(message, own, "function_call", "call_id");
     }
     jv_free(own);
     jv content = json_get(message, "content"), calls = json_array(message, "tool_calls");
@@ -95,9 +98,9 @@ static jv tool_output(jv content, struct error *error) {
 }
 
 /* The items of one message. Invalid and an error. */
-static jv message_items(jv message, struct error *error) {
+static jv message_items(const struct chat_wishes *wishes, jv message, struct error *error) {
     if (json_is(message, "role", "assistant"))
-        return output_items(message);
+        return output_items(wishes, message);
     jv content = json_get(message, "content"), item;
     if (json_is(message, "role", "tool")) {
         jv output = tool_output(content, error);
@@ -142,12 +145,38 @@ static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
                           : jv_string(choice));
 }
 
+static jv add_settings(const struct chat_wishes *wishes, jv body, jv document) {
+    jv text = json_set_string(jv_object(), "verbosity", wishes->verbosity);
+    if (wishes->stream)
+        body = json_set(body, "stream", jv_true());
+    if (jv_is_valid(wishes->schema) && (wishes->learned & CHAT_NO_FORMAT) != 0) {
+        char *words = answer_schema_words(wishes->schema);
+        body = json_set_string(body, "instructions", words);
+        free(words);
+    } else if (jv_is_valid(wishes->schema)) {
+        jv format = answer_schema_format(wishes->schema, (wishes->learned & CHAT_NO_STRICT) == 0);
+        text = json_set(text, "format", json_set_string(format, "type", "json_schema"));
+    }
+    if (jv_object_length(jv_copy(text)) > 0)
+        body = json_set(body, "text", jv_copy(text));
+    jv_free(text);
+    if (wishes->reasoning_effort != NULL)
+        body = json_set(body, "reasoning",
+                        json_set_string(jv_object(), "effort", wishes->reasoning_effort));
+    body = json_set_string(body, "service_tier", wishes->service_tier);
+    if (wishes->temperature >= 0)
+        body = json_set(body, "temperature", jv_number(wishes->temperature));
+    if (wishes->cache)
+        body = json_set(body, "prompt_cache_key", chat_api_cache_key(document));
+    return body;
+}
+
 static jv request(const struct chat_wishes *wishes, jv document, struct error *error) {
     jv body = json_set_string(jv_object(), "model", wishes->model), input = jv_array();
     jv messages = json_array(document, "messages");
     bool good = true;
     jv_array_foreach(messages, i, message) {
-        jv items = good ? message_items(message, error) : jv_invalid();
+        jv items = good ? message_items(wishes, message, error) : jv_invalid();
         good = good && jv_is_valid(items);
         if (good)
             input = jv_array_concat(input, items);
@@ -157,13 +186,7 @@ static jv request(const struct chat_wishes *wishes, jv document, struct error *e
     body = json_set(body, "input", input);
     body = json_set(body, "store", jv_false());
     body = json_set(body, "include", JV_ARRAY(jv_string("reasoning.encrypted_content")));
-    if (wishes->stream)
-        body = json_set(body, "stream", jv_true());
-    if (jv_is_valid(wishes->schema)) {
-        jv format = json_set_string(chat_api_typed("json_schema"), "name", "answer");
-        format = json_set(json_set(format, "schema", jv_copy(wishes->schema)), "strict", jv_true());
-        body = json_set(body, "text", json_set(jv_object(), "format", format));
-    }
+    body = add_settings(wishes, body, document);
     body = add_tools(wishes, body, document);
     if (good)
         return body;
@@ -186,6 +209,7 @@ static jv take_item(jv message, jv item, bool *more) {
             jv_free(part);
         }
         jv_free(parts);
+        *more = *more || json_has(item, "phase"); /* which must be sent back */
         return json_set(message, "content", text);
     }
     if (!json_is(item, "type", "function_call")) {

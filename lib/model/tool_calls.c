@@ -137,3 +137,58 @@ jv tool_calls_take(jv tools, jv message, double deadline, jv *calls) {
     jv_free(tool_calls);
     return normal;
 }
+
+/* Takes the id. */
+static jv short_id(jv id) {
+    const char *text = json_value_string(id);
+    char made[10];
+    size_t size = 0;
+    if (text == NULL)
+        return id;
+    char *digest = digest_of(text, strlen(text));
+    for (const char *at = digest + strlen("sha-256:"); *at != '\0' && size < 9; at++)
+        if (*at != '-' && *at != '_')
+            made[size++] = *at;
+    made[size] = '\0';
+    free(digest);
+    jv_free(id);
+    return jv_string(made);
+}
+
+jv tool_calls_short_ids(jv messages) {
+    jv made = jv_array();
+    jv_array_foreach(messages, i, message) {
+        jv calls = json_array(message, "tool_calls"), shortened = jv_array();
+        jv_array_foreach(calls, j, call) {
+            shortened =
+                jv_array_append(shortened, json_set(call, "id", short_id(json_get(call, "id"))));
+        }
+        if (json_has(message, "tool_calls"))
+            message = json_set(message, "tool_calls", jv_copy(shortened));
+        if (json_has(message, "tool_call_id"))
+            message =
+                json_set(message, "tool_call_id", short_id(json_get(message, "tool_call_id")));
+        jv_free(shortened);
+        jv_free(calls);
+        made = jv_array_append(made, message);
+    }
+    jv_free(messages);
+    return made;
+}
+
+jv tool_calls_set_ids(jv message, jv items, const char *type, const char *member) {
+    jv calls = json_array(message, "tool_calls"), made = jv_array();
+    int count = jv_array_length(jv_copy(calls)), at = 0;
+    jv_array_foreach(items, i, item) {
+        if (json_is(item, "type", type)) {
+            jv call = at < count ? jv_array_get(jv_copy(calls), at) : jv_invalid();
+            item = json_set(item, member, json_get(call, "id"));
+            jv_free(call);
+            at++;
+        }
+        made = jv_array_append(made, item);
+    }
+    jv_free(calls);
+    jv_free(at == count ? items : made);
+    return at == count ? made : items;
+}

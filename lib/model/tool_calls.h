@@ -19,4 +19,13 @@ bool tool_calls_too_many(struct error *error);
  * first few such are reported. Tools and message stay the caller's. */
 jv tool_calls_take(jv tools, jv message, double deadline, jv *calls);
 
+/* The messages with ids of nine letters and digits, as Mistral wants them, alike in calls and
+ * results. Takes them. */
+jv tool_calls_short_ids(jv messages);
+
+/* Items of an answer as another API has them, with the ids that its calls have in the message: of
+ * the items of that type, in their order, the member gets the id; none changes if their number is
+ * not the same. For servers that count ids anew in each answer. Takes the items. */
+jv tool_calls_set_ids(jv message, jv items, const char *type, const char *member);
+
 #endif

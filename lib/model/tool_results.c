@@ -83,13 +83,37 @@ static jv resource_part(jv block) {
     return part;
 }
 
-/* The part for a content block of MCP; invalid if it is none. */
+/* The part for an image in OpenAI's form or Anthropic's; invalid if it is in neither. */
+static jv given_part(jv block) {
+    jv image = json_get(block, "image_url"), source = json_get(block, "source"), part;
+    const char *url = json_string(image, "url"), *data = json_string(source, "data");
+    const char *type = json_string(source, "media_type"), *base64;
+    char given[100];
+    if (url != NULL && chat_api_data_url(url, given, sizeof given, &base64))
+        part = data_part("An image", given, base64);
+    else if (url != NULL)
+        part = json_set(chat_api_typed("image_url"), "image_url", jv_copy(image));
+    else if (data != NULL && type != NULL)
+        part = data_part("An image", type, data);
+    else
+        part = jv_invalid();
+    jv_free(image);
+    jv_free(source);
+    return part;
+}
+
+/* The part for a content block of MCP, or an image in a form of a model's API; invalid if it is
+ * none. */
 static jv part_of(jv block) {
     const char *data = json_string(block, "data"), *type = json_string(block, "mimeType");
-    jv text = json_get(block, "text");
+    jv text = json_get(block, "text"), part = jv_invalid();
     if (jv_get_kind(text) == JV_KIND_STRING && json_is(block, "type", "text"))
         return text_part(text);
     jv_free(text);
+    if (json_is(block, "type", "image_url") || json_is(block, "type", "image"))
+        part = given_part(block);
+    if (jv_is_valid(part))
+        return part;
     if (data != NULL && type != NULL && json_is(block, "type", "image"))
         return data_part("An image", type, data);
     if (data != NULL && type != NULL && json_is(block, "type", "audio"))
