@@ -216,9 +216,11 @@ static void release(void *context) {
 
 /* At a terminal a prompt alone is a question, and its answer is in words. */
 static void heed_terminal(struct job *job) {
-    if (options.null_input || options.raw_input || job->prompt == NULL ||
-        stage_role() == STAGE_OWN || !isatty(STDIN_FILENO))
+    if (options.null_input || options.raw_input || options.models || stage_role() == STAGE_OWN ||
+        !isatty(STDIN_FILENO))
         return;
+    if (job->prompt == NULL)
+        usage_error("a PROMPT is needed, or a document from a pipe or a file");
     options.null_input = true;
     job->explains = !options.raw_output && isatty(STDOUT_FILENO);
     options.raw_output = options.raw_output || job->explains;
