@@ -48,7 +48,6 @@ at_terminal() {
 
 @test "a filter at a terminal says that a document is expected, and does not wait" {
   nowhere
-  export OPENAI_MODEL=m
   for command in 'ciba-authorize -m Deploy' 'ciba-authorize -j 2 -m Deploy' 'ciba-authorize --together -m Deploy' \
     ciba-poll 'ciba-poll -q' 'ciba-poll --once' stock-buy 'stock-buy -j 2' 'tool-run --tool a -- touch ran'; do
     at_terminal "timeout 60 $command"

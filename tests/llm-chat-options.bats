@@ -2,9 +2,9 @@
 # shellcheck source=helper.bash
 load helper
 
-# A sandbox, where no setting names a model: no_model [OPTION...]
+# A sandbox, where no setting names a model.
 no_model() {
-  sandbox "$@"
+  sandbox
   unset OPENAI_MODEL
   export ANTHROPIC_API_KEY=$OPENAI_API_KEY ANTHROPIC_BASE_URL=$OPENAI_BASE_URL
 }
@@ -72,7 +72,6 @@ named() {
 
 @test "what would be the conversation, tools that nobody approves or another kind of answer is refused" {
   nowhere
-  export OPENAI_MODEL=m
   names=0
   while read -r name; do
     names=$((names + 1))
@@ -94,7 +93,6 @@ named() {
 
 @test "an -o that cannot be read is refused, and names what is wrong" {
   nowhere
-  export OPENAI_MODEL=m
   deep=$(printf 'a.%.0s' {1..16})a
   while IFS='|' read -r member words; do
     run --separate-stderr llm-chat -n -o "$member" Hello
@@ -127,7 +125,6 @@ END
 
 @test "a request in a document that is not as the page says is an error, and the document is written as it was" {
   nowhere
-  export OPENAI_MODEL=m
   while read -r value; do
     jq -nc "{messages: [{role: \"user\", content: \"x\"}], request: $value}" > input
     run --separate-stderr llm-chat --retries 0 < input
