@@ -151,6 +151,8 @@ static void run(struct job *job) {
     bool live = !options.quiet && !options.verbose && live_line_wanted();
     bool watched =
         options.poll.spool == NULL || job->spool >= 0; /* otherwise checked every second */
+    if (isatty(STDIN_FILENO))
+        read_documents(job, false); /* says that nothing was piped in */
     while (job->writable && (job->reading || poller_waiting(job->poller) > 0)) {
         int descriptors[3] = {job->signals};
         unsigned count = 1;

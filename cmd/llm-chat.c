@@ -1,13 +1,15 @@
 /* llm-chat: one turn of a conversation with a model; its tool calls become calls to be approved. */
-#include "base/utf8.h"
 #include "cli/options.h"
 #include "cli/run.h"
+#include "document/answer.h"
 #include "document/reader.h"
 #include "document/stream.h"
 #include "model/chat.h"
 #include "model/chat_rounds.h"
 #include "model/conversation.h"
 #include "model/definition_files.h"
+#include "model/model_list.h"
+#include "model/request_options.h"
 #include "system/confine.h"
 #include "system/settings.h"
 #include "system/stage_socket.h"
@@ -17,19 +19,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SYSTEM_LIMIT = 16 << 20, LONGEST_ANSWER = 600 /* default seconds for one request */ };
+enum { LONGEST_ANSWER = 600 /* default seconds for one request */ };
 
 static struct {
-    bool null_input, raw_input, raw_output, stream, no_parallel_calls, verbose;
+    bool null_input, raw_input, raw_output, models, stream, no_parallel_calls, verbose;
     const char *api, *model, *system, *base_url, *api_key_file, *env_file, *tool_choice,
         *schema_file;
     struct option_list tools_files;
-    long max_tokens, max_usage, retries;
+    long max_usage, retries;
+    struct request_options request;
     struct chat_limits limits;
     struct stream_jobs jobs;
     struct http_settings http;
     struct confinement needs;
-} options = {.retries = 5, .limits = {.repairs = 1}};
+} options = {.retries = 5, .request = {.temperature = -1}, .limits = {.repairs = 1}};
 
 static const struct option_spec option_table[] = {
     {'n', "null-input", NULL, OPTION_FLAG, &options.null_input,
@@ -39,6 +42,7 @@ static const struct option_spec option_table[] = {
     {'r', "raw-output", NULL, OPTION_FLAG, &options.raw_output,
      "print the model's text, not the document"},
     {'M', "model", "MODEL", OPTION_TEXT, &options.model, "the model to ask"},
+    {0, "models", NULL, OPTION_FLAG, &options.models, "list the server's models, newest first"},
     {'t', "tools-file", "FILE", OPTION_LIST, &options.tools_files,
      "tool definitions, JSON; may be repeated"},
     {'S', "system", "TEXT", OPTION_TEXT, &options.system,
@@ -51,7 +55,7 @@ static const struct option_spec option_table[] = {
      "at most one tool call"},
     {0, "repair", "N", OPTION_COUNT, &options.limits.repairs,
      "tell the model at most N times what is wrong (1)"},
-    {0, "max-tokens", "N", OPTION_COUNT, &options.max_tokens, "limit the answer to N tokens"},
+    REQUEST_OPTIONS(options.request),
     {0, "max-usage", "N", OPTION_COUNT, &options.max_usage,
      "stop asking once the document has used N tokens"},
     {0, "stream", NULL, OPTION_FLAG, &options.stream, "request the answer as a stream"},
@@ -72,7 +76,7 @@ static const struct option_spec option_table[] = {
 };
 
 static const struct command command = {
-    "llm-chat", "[-nRrv] [-M MODEL] [-t FILE]... [-S SYSTEM] [--api NAME] [-e FILE] [PROMPT]",
+    "llm-chat", "[-nRrv] [-M MODEL] [-t FILE]... [-S SYSTEM] [-o NAME=VALUE]... [-e FILE] [PROMPT]",
     "Asks a model, and turns its tool calls into calls that need approval.", option_table, false};
 
 struct job {
@@ -80,25 +84,13 @@ struct job {
     struct chat_settings settings;
     const char *prompt;
     char *system;
-    jv tools;    /* an array as from tool_files_read */
-    jv schema;   /* invalid without --schema-file */
-    bool began;  /* on a document; not known of those that workers have */
-    bool shown;  /* text of the answer has been printed as it came */
-    bool inside; /* a line of it is not ended */
+    jv tools;      /* an array as from tool_files_read */
+    jv schema;     /* invalid without --schema-file */
+    jv request;    /* of the document that is worked on: the wishes are in it */
+    bool began;    /* on a document; not known of those that workers have */
+    bool explains; /* a person asks at a terminal, without -n and -r */
+    struct answer answer;
 };
-
-/* Prints streamed text of the answer; on a terminal without characters that control it. */
-static void show(void *context, const char *text, size_t size) {
-    struct job *job = context;
-    struct error ignored;
-    char *copy = must_format("%.*s", (int)size, text);
-    if (isatty(STDOUT_FILENO))
-        utf8_make_plain_text(copy);
-    job->shown = true;
-    job->inside = copy[strlen(copy) - 1] != '\n';
-    output_write(copy, strlen(copy), &ignored);
-    free(copy);
-}
 
 static bool configure_model(struct job *job, struct error *error) {
     struct chat_settings *settings = &job->settings;
@@ -111,28 +103,15 @@ static bool configure_model(struct job *job, struct error *error) {
     settings->max_usage = options.max_usage;
     settings->wishes.tool_choice = options.tool_choice;
     settings->wishes.no_parallel_calls = options.no_parallel_calls;
-    settings->wishes.max_tokens = options.max_tokens;
     settings->wishes.stream = options.stream || (streams_out && isatty(STDOUT_FILENO));
-    settings->show = settings->wishes.stream && streams_out ? show : NULL;
-    settings->context = job;
+    settings->show = settings->wishes.stream && streams_out ? answer_show : NULL;
+    settings->context = &job->answer;
     if (options.http.max_time == 0)
         options.http.max_time = LONGEST_ANSWER;
     settings->max_time = options.http.max_time;
     job->http = http_new(&options.http, settings_get(NULL, "SSL_CERT_FILE", NULL),
                          settings_get(NULL, "SSL_CERT_DIR", NULL));
     return true;
-}
-
-/* Reads -S TEXT, or -S @FILE. */
-static bool read_system(struct job *job, struct error *error) {
-    if (options.system == NULL)
-        return true;
-    job->system = options.system[0] == '@'
-                      ? file_read(options.system + 1, SYSTEM_LIMIT, NULL, error)
-                      : must_copy(options.system);
-    return job->system != NULL &&
-           (utf8_valid(job->system, strlen(job->system)) ||
-            fail(error, STATUS_INPUT, "-S: the system message is not UTF-8"));
 }
 
 static bool read_schema(struct job *job, struct error *error) {
@@ -145,36 +124,27 @@ static bool read_schema(struct job *job, struct error *error) {
 
 static bool configure(void *context, struct error *error) {
     struct job *job = context;
-    if (!configure_model(job, error) ||
+    if (!configure_model(job, error) || !request_options_hold(&options.request, error) ||
         !tool_files_read(&options.tools_files, &job->tools, error) || !read_schema(job, error) ||
-        !read_system(job, error))
+        !system_text_read(options.system, &job->system, error))
         return false;
     http_needs(job->http, &options.needs);
     options.needs.jobs = options.jobs.count > 1;
     return true;
 }
 
-/* With -r prints the text instead of the document. Takes the document. */
-static jv print_text(struct job *job, jv document, int *status) {
+/* Settles what is asked, and of which model. False if there is an error, which is reported. */
+static bool prepare(struct job *job, jv *document, int *status) {
     struct error error;
-    const char *unfinished = conversation_unfinished_call(document);
-    char *text = conversation_text(document), *line = NULL;
-    if (job->inside)
-        line = must_copy("\n");
-    else if (unfinished == NULL && text != NULL && !job->shown)
-        line = must_format("%s\n", text);
-    if (unfinished != NULL)
-        report_failure(status, STATUS_NOT_YET, unfinished,
-                       "has no result yet, so there is no answer to print");
-    if (line != NULL && isatty(STDOUT_FILENO))
-        utf8_make_plain_text(line);
-    if (line != NULL && !output_write(line, strlen(line), &error))
-        report_error(status, "stdout", &error);
-    job->shown = job->inside = false;
-    free(line);
-    free(text);
-    jv_free(document);
-    return jv_invalid();
+    struct chat_settings *settings = &job->settings;
+    jv_free(job->request);
+    bool good = request_options_merge(&options.request,
+                                      settings->api->is_auto ? "openai" : settings->api->name,
+                                      document, &job->request, &settings->wishes, &error) &&
+                model_list_choose(job->http, settings, *document, &error);
+    if (!good)
+        report_error(status, "model", &error);
+    return good;
 }
 
 static jv chat(void *context, jv document, int *status) {
@@ -184,8 +154,13 @@ static jv chat(void *context, jv document, int *status) {
     document = conversation_fold_results(document);
     if (job->prompt != NULL && conversation_unfinished_call(document) == NULL)
         document = conversation_add_message(document, "user", job->prompt);
-    document = chat_rounds(job->http, &job->settings, &options.limits, document, status);
-    return options.raw_output ? print_text(job, document, status) : document;
+    if (conversation_is_models_turn(document) && prepare(job, &document, status))
+        document = chat_rounds(job->http, &job->settings, &options.limits, document, status);
+    if (!options.raw_output)
+        return document;
+    answer_print(&job->answer, document, job->explains, status);
+    jv_free(document);
+    return jv_invalid();
 }
 
 static jv new_document(const struct job *job) {
@@ -194,29 +169,29 @@ static jv new_document(const struct job *job) {
                                : document;
 }
 
-/* With -R the prompt is the operand, if any, and stdin. */
-static bool read_prompt(struct job *job, struct error *error) {
-    unsigned long size;
-    if (!options.raw_input)
-        return true;
-    char *text = file_read_descriptor(STDIN_FILENO, "stdin", JSON_SIZE_LIMIT, &size, error);
-    if (text == NULL)
-        return false;
-    if (strlen(text) != size || !utf8_valid(text, size)) {
-        free(text);
-        return fail(error, STATUS_INPUT, "stdin: is not UTF-8 text");
-    }
-    job->prompt = settings_keep(job->prompt != NULL ? must_format("%s\n\n%s", job->prompt, text)
-                                                    : must_copy(text));
+/* Prints what the server has. */
+static int list_models(struct job *job) {
+    struct error error;
+    int status = STATUS_DONE;
+    jv models;
+    bool good = model_list_read(job->http, &job->settings, &models, &error);
+    char *text = good ? model_list_text(models, options.verbose) : NULL;
+    if (!good)
+        report_error(&status, "models", &error);
+    else if (!output_write(text, strlen(text), &error))
+        report_error(&status, "stdout", &error);
+    jv_free(models);
     free(text);
-    return *job->prompt != '\0' || fail(error, STATUS_INPUT, "stdin: is empty");
+    return status;
 }
 
 static int answer(void *context) {
     struct job *job = context;
     struct error error;
     int status = STATUS_DONE;
-    if (!read_prompt(job, &error))
+    if (options.models)
+        return list_models(job);
+    if (options.raw_input && !raw_prompt_read(&job->prompt, &error))
         report_error(&status, NULL, &error);
     else if (options.null_input || options.raw_input)
         status = stream_run_one(chat, job, new_document(job));
@@ -234,23 +209,38 @@ static void release(void *context) {
     struct job *job = context;
     jv_free(job->tools);
     jv_free(job->schema);
+    jv_free(job->request);
     free(job->system);
     free(options.tools_files.items);
     http_free(job->http);
 }
 
+/* At a terminal a prompt alone is a question, and its answer is in words. */
+static void heed_terminal(struct job *job) {
+    if (options.null_input || options.raw_input || options.models || stage_role() == STAGE_OWN ||
+        !isatty(STDIN_FILENO))
+        return;
+    if (job->prompt == NULL)
+        usage_error("a PROMPT is needed, or a document from a pipe or a file");
+    options.null_input = true;
+    job->explains = !options.raw_output && isatty(STDOUT_FILENO);
+    options.raw_output = options.raw_output || job->explains;
+}
+
 int main(int argc, char **argv) {
     static const struct command_parts parts = {configure, &options.needs, answer, release};
-    struct job job = {
-        .tools = jv_invalid(),
-        .schema = jv_invalid(),
-        .settings = {
-            .wishes = {.schema = jv_invalid(), .members = jv_invalid(), .temperature = -1}}};
+    struct job job = {.tools = jv_invalid(),
+                      .schema = jv_invalid(),
+                      .request = jv_invalid(),
+                      .settings = {.wishes = REQUEST_NO_WISHES}};
     int first = options_parse(&command, argc, argv);
     if (argc - first > 1)
         usage_error("one PROMPT is taken; quote it");
     job.prompt = argv[first];
     if (options.null_input && job.prompt == NULL)
         usage_error("-n needs a PROMPT");
+    if (options.models && job.prompt != NULL)
+        usage_error("--models takes no PROMPT");
+    heed_terminal(&job);
     return command_run(&parts, &job);
 }

@@ -257,10 +257,3 @@ END
   run --separate-stderr ciba-poll -q <<< "$one$two"
   [[ $stderr == *"ciba-poll: buy: nobody approved"*"call_x7: nobody approved"*"call_x8"* ]]
 }
-
-@test "documents from a terminal are said to be read there" {
-  script -qec true /dev/null > /dev/null 2>&1 || skip "there is no pseudo-terminal, or no script(1)"
-  sandbox
-  run script -qec 'timeout 200 stock-buy' /dev/null <<< $'\x04'
-  [[ $output == *"stock-buy: reads documents from this terminal; Ctrl-D ends them"* ]]
-}

@@ -92,7 +92,7 @@ attacks() {
 # Settings that lead nowhere, for commands that must not send requests.
 nowhere() {
   export CIBA_ISSUER=http://127.0.0.1:9/ CIBA_CLIENT_ID=c CIBA_CLIENT_SECRET=s CIBA_USER=u
-  export OPENAI_BASE_URL=http://127.0.0.1:9/v1 STOCK_API_URL=http://127.0.0.1:9/stocks
+  export OPENAI_BASE_URL=http://127.0.0.1:9/v1 OPENAI_MODEL=m STOCK_API_URL=http://127.0.0.1:9/stocks
 }
 
 # A server that misbehaves (see tests/helpers/raw-server.c); its address is in $raw: raw_server MODE FILE

@@ -101,13 +101,22 @@ sandbox_with() {
 }
 
 @test "the model at a hostile server: no call, and the document as it was" {
-  export OPENAI_API_KEY=the-key
+  export OPENAI_API_KEY=the-key OPENAI_MODEL=m
   printf '{"messages":[{"role":"user","content":"Buy"}]}\n' > in
   prepare() { export OPENAI_BASE_URL=$raw/v1; }
   untouched() { cmp -s in out; }
   words=(llm-chat --retries 0 --max-time 1)
   each_server
   words=(llm-chat --stream --retries 0 --max-time 1)
+  each_server
+}
+
+@test "the list of models at a hostile server: none is listed" {
+  export OPENAI_API_KEY=the-key
+  : > in
+  prepare() { export OPENAI_BASE_URL=$raw/v1; }
+  untouched() { empty out; }
+  words=(llm-chat --models --retries 0 --max-time 1)
   each_server
 }
 
@@ -145,7 +154,7 @@ model_says() {
   jq -nc "{choices: [{message: ($1)}]}" > body
   { printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n' "$(wc -c < body)"; cat body; } > answer
   raw_server send answer
-  export OPENAI_API_KEY=k OPENAI_BASE_URL=$raw/v1
+  export OPENAI_API_KEY=k OPENAI_BASE_URL=$raw/v1 OPENAI_MODEL=m
 }
 
 # Its message has a call of `t` with these arguments (jq).
@@ -169,7 +178,7 @@ ask() {
   { printf 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
     jq -nr 'range(3000) | "data: \({choices: [{index: 0, delta: {tool_calls: [{index: ., function: {}}]}}]} | tojson)\n"'; } > answer
   raw_server repeat answer
-  export OPENAI_BASE_URL=$raw/v1
+  export OPENAI_BASE_URL=$raw/v1 OPENAI_MODEL=m
   ask --stream
   [ "$status" -eq 76 ]
   [[ $stderr == *"more than 128 tool calls"* ]]
@@ -224,7 +233,7 @@ streams() {
   { printf 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
     for event in "${@:2}"; do printf '%s\r\r\n' "$event"; done; } > answer
   raw_server repeat answer
-  export OPENAI_API_KEY=k OPENAI_BASE_URL=$raw/v1 ANTHROPIC_API_KEY=k ANTHROPIC_BASE_URL=$raw ANTHROPIC_MODEL=m
+  export OPENAI_API_KEY=k OPENAI_BASE_URL=$raw/v1 OPENAI_MODEL=m ANTHROPIC_API_KEY=k ANTHROPIC_BASE_URL=$raw ANTHROPIC_MODEL=m
   run --separate-stderr processor 60 took figures llm-chat -n --api "$api" --stream --retries 0 hello
   echo "$* $(head -c 300 <<< "$output") $stderr $(< figures)" | cut -c 1-1000
   kill "${started[-1]}"
@@ -255,7 +264,7 @@ streams() {
   printf 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-A: %s\r\n' "$(printf '%01000d' 0)" > behind
   for answer in before behind; do
     raw_server repeat "$answer"
-    run --separate-stderr env OPENAI_API_KEY=k OPENAI_BASE_URL="$raw/v1" timeout 200 llm-chat -n --retries 0 hello
+    run --separate-stderr env OPENAI_API_KEY=k OPENAI_BASE_URL="$raw/v1" OPENAI_MODEL=m timeout 200 llm-chat -n --retries 0 hello
     echo "$stderr"
     [ "$status" -eq 76 ]
     [[ $stderr == *"headers are larger than 300 KiB"* ]]

@@ -6,6 +6,8 @@
 #include "model/chat.h"
 #include "model/chat_error.h"
 #include "model/conversation.h"
+#include "model/model_list.h"
+#include "model/request_options.h"
 #include "oauth/errors.h"
 #include "system/confine.h"
 #include "system/settings.h"
@@ -120,7 +122,7 @@ void check_provider(struct client *client) {
 }
 
 /* Whether the model calls a tool when asked to. */
-static void check_tool_call(struct http *http, const struct chat_settings *settings) {
+static void check_tool_call(struct http *http, struct chat_settings *settings) {
     struct error error;
     double until;
     jv document = conversation_add_message(jv_object(), "user", "call ping {\"text\":\"hello\"}");
@@ -128,6 +130,7 @@ static void check_tool_call(struct http *http, const struct chat_settings *setti
         jv_parse("{\"name\":\"ping\",\"description\":\"Call this when told to.\",\"parameters\":"
                  "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"}}}}");
     bool asked = conversation_add_tools(&document, tool, &error) &&
+                 model_list_choose(http, settings, document, &error) &&
                  chat_ask(http, settings, &document, &until, &error);
     if (!asked)
         verdict_fail(error.status, "tools", "%s", error.text);
@@ -141,8 +144,7 @@ static void check_tool_call(struct http *http, const struct chat_settings *setti
 
 void check_model(struct http *http, bool tool_call) {
     struct error error;
-    struct chat_settings settings = {
-        .wishes = {.schema = jv_invalid(), .members = jv_invalid(), .temperature = -1}};
+    struct chat_settings settings = {.wishes = REQUEST_NO_WISHES};
     bool configured = chat_configure(&settings, NULL, NULL, NULL, &error);
     if (!configured && settings.api != NULL && settings.api_key == NULL) {
         verdict_left_out("model", "%s; fine without a model", error.text);

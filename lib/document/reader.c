@@ -1,5 +1,8 @@
 #include "document/reader.h"
 
+#include "base/program_name.h"
+#include "base/utf8.h"
+#include "document/in_words.h"
 #include "system/durable_file.h"
 #include "json/json.h"
 
@@ -19,13 +22,18 @@ struct document_reader {
     size_t last, last_size;  /* position of the last document in the buffer */
     struct json_scan scan;   /* of the document that begins at buffer[start] */
     bool skipping, at_line_start, ended, first;
+    bool nothing_piped; /* a terminal: not read, and not reported yet */
 };
 
 struct document_reader *document_reader_new(int fd) {
     struct document_reader *reader = must_alloc(sizeof *reader);
-    if (isatty(fd))
-        report(NULL, "reads documents from this terminal; Ctrl-D ends them, --help tells more");
-    *reader = (struct document_reader){.fd = fd, .line = 1, .at_line_start = true, .first = true};
+    bool is_terminal = isatty(fd);
+    *reader = (struct document_reader){.fd = fd,
+                                       .line = 1,
+                                       .at_line_start = true,
+                                       .first = true,
+                                       .ended = is_terminal,
+                                       .nothing_piped = is_terminal};
     return reader;
 }
 
@@ -50,6 +58,8 @@ static void forget_used(struct document_reader *reader) {
 }
 
 bool document_reader_fill(struct document_reader *reader, struct error *error) {
+    if (reader->ended)
+        return true;
     if (reader->room - reader->end < READ_SIZE) {
         reader->room = 2 * reader->room + READ_SIZE;
         reader->buffer = must_grow(reader->buffer, reader->room);
@@ -129,6 +139,14 @@ static enum document_event finish(struct document_reader *reader, jv *document,
 }
 
 static enum document_event next(struct document_reader *reader, jv *document, struct error *error) {
+    if (reader->nothing_piped) {
+        reader->nothing_piped = false;
+        fail(error, STATUS_USAGE,
+             "a document is expected, from a pipe or a file, and this is a terminal: "
+             "llm-chat ... | %s ...; --help tells more",
+             program_name());
+        return DOCUMENT_BAD;
+    }
     if (reader->start < reader->end)
         skip_bad(reader);
     if (reader->start < reader->end && !reader->scan.started)
@@ -202,14 +220,27 @@ char *document_as_read(const struct document_reader *reader) {
     return line;
 }
 
-bool document_write_line(char *line, struct error *error) {
-    size_t size = strlen(line);
-    if (isatty(STDOUT_FILENO)) {
-        char *plain = json_plain(line, size);
-        free(line);
-        line = plain;
-        size = strlen(plain);
+/* The line as a terminal may have it. Takes it. */
+static char *for_terminal(char *line) {
+    struct error ignored;
+    jv document;
+    char *plain;
+    if (json_parse(line, strlen(line), &document, &ignored) && document_has_secret(document)) {
+        plain = document_in_words(document);
+        utf8_make_plain(plain);
+    } else {
+        plain = json_plain(line, strlen(line));
     }
+    jv_free(document);
+    explicit_bzero(line, strlen(line));
+    free(line);
+    return plain;
+}
+
+bool document_write_line(char *line, struct error *error) {
+    if (isatty(STDOUT_FILENO))
+        line = for_terminal(line);
+    size_t size = strlen(line);
     line[size] = '\n'; /* replaces the 0 byte */
     bool good = output_write(line, size + 1, error);
     free(line);

@@ -9,8 +9,8 @@
 
 struct document_reader;
 
-/* Reads documents from a file descriptor, which stays the caller's. Reports it where that is a
- * terminal: who did not mean it would wait for ever. */
+/* Reads documents from a file descriptor, which stays the caller's. A terminal is not read: that
+ * nothing was piped in is the one bad document (status 64) that it has. */
 struct document_reader *document_reader_new(int fd);
 void document_reader_free(struct document_reader *reader);
 
@@ -36,16 +36,15 @@ unsigned long document_line(const struct document_reader *reader);
  * the caller frees. Call before the next document_next. */
 char *document_as_read(const struct document_reader *reader);
 
-/* Writes that document as one line, on a terminal through json_plain. False and an error with
- * status 74. */
+/* Writes that document, as document_write_line does. */
 bool document_write_as_read(const struct document_reader *reader, struct error *error);
 
-/* Writes a document as one line to stdout, on a terminal through json_plain. False and an error
- * with status 74. */
+/* Writes a document as one line to stdout, as document_write_line does. */
 bool document_write(jv document, struct error *error);
 
-/* Writes one line without its newline, which is taken, to stdout, on a terminal through json_plain.
- * False and an error with status 74. */
+/* Writes the line of a document without its newline, which is taken, to stdout; on a terminal
+ * through json_plain, or, if the document has a token, what it is in words (in_words.h). False and
+ * an error with status 74. */
 bool document_write_line(char *line, struct error *error);
 
 /* From now on appends output to *text, which is the caller's, instead of writing it; NULL to write

@@ -29,7 +29,7 @@ bool chat_configure(struct chat_settings *settings, const char *api_name, const 
     const char *model = settings_get(NULL, api->model_name, NULL);
     settings->is_default_server = server == NULL || api->base_url == NULL;
     settings->base_url = server != NULL ? server : api->base_url;
-    settings->default_model = model != NULL ? model : api->default_model;
+    settings->default_model = model;
     if (settings->base_url == NULL)
         return fail(error, STATUS_CONFIG, "no server: set %s, or --base-url", api->base_name);
     if (settings->is_default_server && settings->api_key == NULL)

@@ -95,8 +95,10 @@ struct chat_api {
     const char *base_url;              /* default, NULL for none */
     const char *base_name;             /* the setting that overrides it */
     const char *key_name, *model_name; /* their settings */
-    const char *default_model;         /* NULL for none */
-    const char *path;                  /* after the base URL; {model} and {version} are replaced */
+    const char *models_path;     /* after the base URL: the list of models; {version} is replaced */
+    const char *const *families; /* the models that may be chosen unasked, up to a NULL
+                                  * (model_list.h); NULL for none */
+    const char *path;            /* after the base URL; {model} and {version} are replaced */
     const char *version_name, *default_version;
     const char *key_header;      /* its header line up to the key */
     const char *extra_header;    /* NULL for none */

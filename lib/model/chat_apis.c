@@ -8,6 +8,29 @@
 extern const struct chat_dialect chat_dialect_openai, chat_dialect_anthropic,
     chat_dialect_responses;
 
+/* The families of models that are known to work, as llm-chat(1) names them too: of those that a
+ * server lists, the newest is asked if nobody chose one. '#' is a version; of two made on the same
+ * day the first row wins. */
+static const char *const openai_families[] = {"gpt-5#",
+                                              "gpt-5#-terra",
+                                              "gpt-5#-sol",
+                                              "gpt-5#-luna",
+                                              "gemini-3#-pro",
+                                              "gemini-3#-pro-preview",
+                                              "gemini-3#-flash",
+                                              "gemini-3#-flash-preview",
+                                              "deepseek-chat",
+                                              "mistral-large-latest",
+                                              "mistral-medium-latest",
+                                              NULL};
+static const char *const anthropic_families[] = {"claude-sonnet-5#",
+                                                 "claude-opus-5#",
+                                                 "claude-haiku-5#",
+                                                 "claude-sonnet-4#",
+                                                 "claude-opus-4#",
+                                                 "claude-haiku-4#",
+                                                 NULL};
+
 static const struct chat_api apis[] = {
     {
         .name = "auto", /* the default: as openai, and as responses where the server says so */
@@ -17,7 +40,8 @@ static const struct chat_api apis[] = {
         .base_name = "OPENAI_BASE_URL",
         .key_name = "OPENAI_API_KEY",
         .model_name = "OPENAI_MODEL",
-        .default_model = "gpt-4o-mini",
+        .models_path = "/models",
+        .families = openai_families,
         .path = "/chat/completions",
         .key_header = "Authorization: Bearer ",
         .max_tokens_name = "max_completion_tokens",
@@ -30,7 +54,8 @@ static const struct chat_api apis[] = {
         .base_name = "OPENAI_BASE_URL",
         .key_name = "OPENAI_API_KEY",
         .model_name = "OPENAI_MODEL",
-        .default_model = "gpt-4o-mini",
+        .models_path = "/models",
+        .families = openai_families,
         .path = "/chat/completions",
         .key_header = "Authorization: Bearer ",
         .max_tokens_name = "max_completion_tokens",
@@ -42,6 +67,7 @@ static const struct chat_api apis[] = {
         .base_name = "AZURE_OPENAI_ENDPOINT",
         .key_name = "AZURE_OPENAI_API_KEY",
         .model_name = "AZURE_OPENAI_DEPLOYMENT",
+        .models_path = "/openai/models?api-version={version}", /* no deployments */
         .path = "/openai/deployments/{model}/chat/completions?api-version={version}",
         .version_name = "AZURE_OPENAI_API_VERSION",
         .default_version = "2024-10-21",
@@ -56,6 +82,8 @@ static const struct chat_api apis[] = {
         .base_name = "ANTHROPIC_BASE_URL",
         .key_name = "ANTHROPIC_API_KEY",
         .model_name = "ANTHROPIC_MODEL",
+        .models_path = "/models?limit=1000",
+        .families = anthropic_families,
         .path = "/messages",
         .key_header = "x-api-key: ",
         .extra_header = "anthropic-version: 2023-06-01",
@@ -69,7 +97,8 @@ static const struct chat_api apis[] = {
         .base_name = "OPENAI_BASE_URL",
         .key_name = "OPENAI_API_KEY",
         .model_name = "OPENAI_MODEL",
-        .default_model = "gpt-4o-mini",
+        .models_path = "/models",
+        .families = openai_families,
         .path = "/responses",
         .key_header = "Authorization: Bearer ",
         .max_tokens_name = "max_output_tokens",

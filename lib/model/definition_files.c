@@ -1,11 +1,14 @@
 #include "model/definition_files.h"
 
+#include "base/utf8.h"
 #include "model/conversation.h"
 #include "system/settings.h"
 #include "json/json.h"
 #include "json/schema.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { FILE_LIMIT = 16 << 20 };
 
@@ -75,4 +78,28 @@ bool schema_file_read(const char *path, jv *schema, struct error *error) {
     if (keyword != NULL)
         report(path, "uses %s, which is not checked in the answer", keyword);
     return true;
+}
+
+bool system_text_read(const char *given, char **text, struct error *error) {
+    *text = NULL;
+    if (given == NULL)
+        return true;
+    *text = given[0] == '@' ? file_read(given + 1, FILE_LIMIT, NULL, error) : must_copy(given);
+    return *text != NULL && (utf8_valid(*text, strlen(*text)) ||
+                             fail(error, STATUS_INPUT, "-S: the system message is not UTF-8"));
+}
+
+bool raw_prompt_read(const char **prompt, struct error *error) {
+    unsigned long size;
+    char *text = file_read_descriptor(STDIN_FILENO, "stdin", JSON_SIZE_LIMIT, &size, error);
+    if (text == NULL)
+        return false;
+    if (strlen(text) != size || !utf8_valid(text, size)) {
+        free(text);
+        return fail(error, STATUS_INPUT, "stdin: is not UTF-8 text");
+    }
+    *prompt =
+        settings_keep(*prompt != NULL ? must_format("%s\n\n%s", *prompt, text) : must_copy(text));
+    free(text);
+    return **prompt != '\0' || fail(error, STATUS_INPUT, "stdin: is empty");
 }
