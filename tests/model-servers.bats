@@ -40,7 +40,7 @@ start_litellm() {
 
 # A model behind OpenAI's protocol, and the same one behind Anthropic's.
 litellm_config() {
-  jq -n '{model_list: [["openai", env.OPENAI_BASE_URL], ["anthropic", env.CIBA_SANDBOX_URL]] | map({model_name: .[0],
+  jq -n '{model_list: [["openai", env.OPENAI_BASE_URL], ["anthropic", (env.CIBA_SANDBOX_URL | rtrimstr("/"))]] | map({model_name: .[0],
     litellm_params: {model: "\(.[0])/sandbox-model", api_base: .[1], api_key: env.OPENAI_API_KEY, num_retries: 0}}),
     general_settings: {master_key: env.key}, router_settings: {num_retries: 0, disable_cooldowns: true}}'
 }
@@ -59,7 +59,7 @@ setup() {
 use() {
   local missing=${1}_missing address
   [ -z "${!missing}" ] || skip "${!missing}"
-  address=$(cat "$BATS_FILE_TMPDIR/$1")
+  address=$(grep -m 1 ^http "$BATS_FILE_TMPDIR/$1")
   export OPENAI_BASE_URL=$address/v1 OPENAI_API_KEY=$key OPENAI_MODEL=$2
   export ANTHROPIC_BASE_URL=$address/v1 ANTHROPIC_API_KEY=$key ANTHROPIC_MODEL=$2
 }
