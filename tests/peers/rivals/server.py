@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": None if calls else "Grüße 漢字, all done."}
         if calls:
             message["tool_calls"] = calls
-        if calls and script == "reasoning":
+        if calls and script.startswith("reasoning"):
             message["reasoning_content"] = "THOUGHT"
         self.answer(200, {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
             {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}],
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         deltas = [{"role": "assistant", "content": "" if not calls else None}]
-        if calls and script == "reasoning":
+        if calls and script.startswith("reasoning"):
             deltas.append({"reasoning_content": "THOUGHT"})
         for place, call in enumerate(calls):
             index = 0 if script == "two-on-one-index" else place
