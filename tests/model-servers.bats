@@ -24,9 +24,9 @@ start_llama() {
 }
 
 # The proxy's telemetry and its list of prices stay at home.
-start_litellm() {
-  python_install "$folder/litellm" || return
-  ciba-sandbox > exports || return
+start_litellm() (
+  python_install "$folder/litellm" || exit
+  ciba-sandbox > exports || exit
   # shellcheck source=/dev/null
   . ./exports
   echo "$CIBA_SANDBOX_PID" >> pids
@@ -35,8 +35,8 @@ start_litellm() {
   export HTTP_PROXY=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1
   "$folder/litellm/venv/bin/python" "$folder/litellm/serve.py" litellm.yaml > litellm 2> litellm.log 3>&- &
   echo $! >> pids
-  await grep -q '^http' litellm || { cat litellm.log; return 1; }
-}
+  await grep -q '^http' litellm || { cat litellm.log; exit 1; }
+)
 
 # A model behind OpenAI's protocol, and the same one behind Anthropic's.
 litellm_config() {
