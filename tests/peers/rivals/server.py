@@ -21,14 +21,14 @@ counts = {}
 lock = threading.Lock()
 
 
-def calls_of(script, body, first):
+def calls_of(who, script, body, first):
     """What the model calls now: after a wrong call it makes the right one, once."""
     offered = [tool["function"]["name"] for tool in body.get("tools") or []]
     name = next((one for one in offered if one.endswith("buy")), None)
     told = body["messages"][-1]["role"] == "tool"
     arguments = CALLS.get(script.removesuffix("-whole"), []) if first and not told else []
-    if script in ("no-json", "wrong-type") and told and not first and counts[(script, "repaired", body["model"])] == 0:
-        counts[(script, "repaired", body["model"])] = 1
+    if script in ("no-json", "wrong-type") and told and not first and counts[(who, script, "repaired")] == 0:
+        counts[(who, script, "repaired")] = 1
         arguments = [GOOD]
     if name is None:
         return []
@@ -51,10 +51,10 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             first = counts.setdefault((who, script), 0) == 0
             counts[(who, script)] += 1
-            counts.setdefault((script, "repaired", body["model"]), 0)
+            counts.setdefault((who, script, "repaired"), 0)
             with open(os.path.join(FOLDER, "requests"), "a", encoding="utf-8") as log:
                 log.write(json.dumps({"at": time.time(), "who": who, "script": script, "body": body}) + "\n")
-            calls = calls_of(script, body, first)
+            calls = calls_of(who, script, body, first)
         if script == "429" and first:
             self.answer(429, {"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}, {"Retry-After": "2"})
         elif script == "500" and first:
@@ -88,6 +88,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
+        self.chunked = script == "cut-chunked"
+        if self.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.close_connection = True
         deltas = [{"role": "assistant", "content": "" if not calls else None}]
@@ -101,11 +104,11 @@ class Handler(BaseHTTPRequestHandler):
             deltas += [{"tool_calls": [{"index": index, "function": {"arguments": text[at:at + 9]}}]} for at in range(0, len(text), 9)]
         if not calls:
             deltas += [{"content": piece} for piece in ("Grüße ", "漢字, ", "all ", "done.")]
-        if script == "cut":
+        if script.startswith("cut"):
             deltas = deltas[:3]
         for delta in deltas:
             self.event(delta, None)
-        if script != "cut":
+        if not script.startswith("cut"):
             self.event({}, "tool_calls" if calls else "stop")
             self.wfile.write(b"data: [DONE]\n\n")
 
@@ -113,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         value = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
                  "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
         for part in (b"data: ", json.dumps(value, ensure_ascii=False).encode(), b"\n\n"):
-            self.wfile.write(part)
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if self.chunked else part)
             self.wfile.flush()
 
 
