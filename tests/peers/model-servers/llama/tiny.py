@@ -1,4 +1,4 @@
-"""A model of 200 kB for llama.cpp's server: tiny.py FILE. Its vocabulary is the 256 bytes and what marks a turn and a
+"""A model of 250 kB for llama.cpp's server: tiny.py FILE. Its vocabulary is the 256 bytes and what marks a turn and a
 call; its weights are random, but for what follows what: it calls, with {"ticker":"AMD","qty":3} where the grammar of
 the server asks for a text and a number, and says OK where it may not call."""
 import sys
