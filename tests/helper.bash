@@ -166,7 +166,7 @@ peers_setup() {
   command -v node > /dev/null && command -v npm > /dev/null || peers_missing="node and npm are not installed"
   [ -z "$peers_missing" ] || return 0
   local peers=$BATS_TEST_DIRNAME/peers
-  npm_install "$peers" openai || return 1
+  npm_install "$peers" @google/genai || return 1
   # oidc-provider's package brings the Node that it needs, if the system's is older.
   local modern=("$peers"/node_modules/node-linux-*/bin/node)
   [ ! -x "${modern[0]}" ] || PATH=${modern[0]%/node}:$PATH

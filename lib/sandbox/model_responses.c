@@ -121,59 +121,84 @@ static jv responses_completion(jv body, jv message) {
     return json_set(response, "usage", usage);
 }
 
-/* An event about the item at that place. */
+/* A stream: its events are numbered. */
+struct numbered {
+    FILE *to;
+    int count;
+};
+
+/* Takes the event. */
+static void put(struct numbered *stream, jv event) {
+    event = json_set(event, "sequence_number", jv_number(stream->count++));
+    events_put(stream->to, json_string(event, "type"), event);
+}
+
+/* An event about the item at that place; about its only part if it is not about a function call. */
 static jv about(const char *type, int place, jv item) {
     jv event = json_set(model_of_type(type), "output_index", jv_number(place));
+    if (!json_has(item, "arguments"))
+        event = json_set(event, "content_index", jv_number(0));
     return json_set_string(event, "item_id", json_string(item, "id"));
 }
 
+/* Takes the response. */
+static void put_response(struct numbered *stream, const char *type, jv response) {
+    put(stream, json_set(model_of_type(type), "response", response));
+}
+
+/* Takes the item. */
+static void put_whole(struct numbered *stream, const char *type, int place, jv item) {
+    put(stream,
+        json_set(json_set(model_of_type(type), "output_index", jv_number(place)), "item", item));
+}
+
 /* The pieces of a text or of arguments, then the whole of it in the member of that name. */
-static void put_pieces(FILE *to, const char *of, const char *whole, jv item, int place,
-                       const char *text) {
+static void put_pieces(struct numbered *stream, const char *of, const char *whole, jv item,
+                       int place, const char *text) {
     char *delta = must_format("response.%s.delta", of), *done = must_format("response.%s.done", of);
     for (const char *rest = text; *rest != '\0';)
-        events_put(to, delta, json_set(about(delta, place, item), "delta", events_piece(&rest)));
-    events_put(to, done, json_set_string(about(done, place, item), whole, text));
+        put(stream, json_set(about(delta, place, item), "delta", events_piece(&rest)));
+    put(stream, json_set_string(about(done, place, item), whole, text));
     free(delta);
     free(done);
 }
 
-static void put_item(FILE *to, jv item, int place) {
+/* The text of a message: a part begins, its pieces, and the whole of it. */
+static void put_text(struct numbered *stream, jv item, int place) {
+    jv content = json_get(item, "content"), part = jv_array_get(content, 0);
+    jv event = about("response.content_part.added", place, item);
+    put(stream, json_set(event, "part", text_part("")));
+    put_pieces(stream, "output_text", "text", item, place, json_string(part, "text"));
+    put(stream, json_set(about("response.content_part.done", place, item), "part", part));
+}
+
+static void put_item(struct numbered *stream, jv item, int place) {
     const char *arguments = json_string(item, "arguments");
     jv begun = json_set_string(jv_copy(item), "status", "in_progress");
     begun = arguments != NULL ? json_set_string(begun, "arguments", "")
                               : json_set(begun, "content", jv_array());
-    events_put(to, "response.output_item.added",
-               json_set(about("response.output_item.added", place, item), "item", begun));
-    if (arguments != NULL) {
-        put_pieces(to, "function_call_arguments", "arguments", item, place, arguments);
-    } else {
-        jv content = json_get(item, "content"), part = jv_array_get(content, 0);
-        jv empty =
-            json_set(about("response.content_part.added", place, item), "part", text_part(""));
-        events_put(to, "response.content_part.added",
-                   json_set(empty, "content_index", jv_number(0)));
-        put_pieces(to, "output_text", "text", item, place, json_string(part, "text"));
-        jv_free(part);
-    }
-    events_put(to, "response.output_item.done",
-               json_set(about("response.output_item.done", place, item), "item", jv_copy(item)));
+    put_whole(stream, "response.output_item.added", place, begun);
+    if (arguments != NULL)
+        put_pieces(stream, "function_call_arguments", "arguments", item, place, arguments);
+    else
+        put_text(stream, item, place);
+    put_whole(stream, "response.output_item.done", place, jv_copy(item));
 }
 
 static void responses_stream(jv body, jv completion, FILE *to) {
     (void)body;
+    struct numbered stream = {.to = to, .count = 0};
     jv begun = json_set_string(jv_copy(completion), "status", "in_progress");
     begun = json_set(begun, "output", jv_array());
-    events_put(to, "response.created",
-               json_set(model_of_type("response.created"), "response", begun));
+    put_response(&stream, "response.created", jv_copy(begun));
+    put_response(&stream, "response.in_progress", begun);
     jv output = json_array(completion, "output");
     jv_array_foreach(output, i, item) {
-        put_item(to, item, i);
+        put_item(&stream, item, i);
         jv_free(item);
     }
     jv_free(output);
-    events_put(to, "response.completed",
-               json_set(model_of_type("response.completed"), "response", jv_copy(completion)));
+    put_response(&stream, "response.completed", jv_copy(completion));
 }
 
 const struct model_api model_responses = {.messages = responses_messages,

@@ -34,7 +34,8 @@ static void route(struct sandbox *sandbox, const struct sandbox_request *request
         model_answer(sandbox, &model_responses, request, reply);
     else if (strcmp(line, "POST /v1/messages") == 0)
         model_answer(sandbox, &model_messages, request, reply);
-    else if (strncmp(line, "POST /v1beta/models/", 20) == 0)
+    else if (strncmp(line, "POST /v1beta/models/", 20) == 0 ||
+             strncmp(line, "POST /v1/models/", 16) == 0)
         model_answer(sandbox, &model_gemini, request, reply);
     else if (strcmp(line, "GET /v1/models") == 0)
         model_list(sandbox, request, reply);
