@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* The columns before the message, and the least width that has room for all in one line. */
-enum { STATE = 9, DOCUMENT = 30, WHO = 17, WHEN = 34, LEAST = 110 };
+enum { STATE = 9, DOCUMENT = 30, WHO = 17, WHEN = 36, LEAST = 112 };
 
 void list_row_line(struct text *to, const char *line, size_t width) {
     char *shown = must_copy(line);
