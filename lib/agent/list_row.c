@@ -68,8 +68,8 @@ static char *pending_words(jv call, double now) {
     bool has_asked = json_number(call, "requested_at", &asked);
     bool has_until = json_number(call, "expires_at", &until);
     char *ago = moment_about(now - asked), *left = moment_span(until - now);
-    char *words = must_format("%s%s%s%s%s%s", has_asked ? "asked " : "", has_asked ? ago : "",
-                              has_asked ? " ago" : "", has_asked && has_until ? ", " : "",
+    char *words = must_format("asked%s%s%s%s%s%s", has_asked ? " " : "", has_asked ? ago : "",
+                              has_asked ? " ago" : "", has_until ? ", " : "",
                               !has_until    ? ""
                               : until > now ? left
                                             : "the time is up",

@@ -6,12 +6,14 @@
 #include "agent/stores.h"
 #include "base/clock.h"
 #include "base/moment.h"
+#include "base/utf8.h"
 #include "document/reader.h"
 #include "system/columns.h"
 #include "json/json.h"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,9 +57,23 @@ struct visit {
     enum store_place place;
 };
 
+/* What could steer a terminal is escaped, which says the same in JSON. */
 static void print_json(struct spool_list *list, jv facts) {
-    char *text = json_text(facts);
-    text_add_string(&list->out, text);
+    char *text = json_text(facts), escaped[16];
+    size_t size = strlen(text), plain = 0, length;
+    for (size_t at = 0; at < size; at += length) {
+        uint32_t character;
+        length = utf8_decode(text + at, size - at, &character);
+        if (length == 0)
+            length = 1;
+        else if (!utf8_plain(character)) { /* all of these have at most 16 bits */
+            text_add(&list->out, text + plain, at - plain);
+            snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)character);
+            text_add_string(&list->out, escaped);
+            plain = at + length;
+        }
+    }
+    text_add_string(&list->out, text + plain);
     text_add_string(&list->out, "\n");
     free(text);
 }
