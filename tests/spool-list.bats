@@ -193,7 +193,7 @@ print(max(sum(map(width, line.rstrip("\n"))) for line in open("screen")))')" -le
   # each picture fits on the screen
   [ "$(python3 -c '
 import re
-print(max(picture.count("\n") for picture in re.findall(r"\x1b\[\?2026h(.*?)\x1b\[\?2026l", open("screen").read(), re.S)))')" -eq 11 ]
+print(max(picture.count("\n") for picture in re.findall(r"\x1b\[\?2026h(.*?)\x1b\[\?2026l", open("screen", newline="").read(), re.S)))')" -eq 11 ]
 }
 
 @test "list --watch: SIGTERM and a terminal that goes away end it" {

@@ -64,7 +64,7 @@ static void draw(struct spool_list *list) {
     struct text picture = {.text = NULL};
     size_t height;
     list->width = columns_of_stdout(&height);
-    size_t others = 3 + (list->count > 1 ? list->count : 0); /* totals, and the line about q */
+    size_t others = 2 + (list->count > 1 ? list->count : 0); /* totals, and the line about q */
     list->most = height > others + 1 ? height - others : 1;
     list->out.size = 0;
     list_table(list);
