@@ -2,8 +2,13 @@
 #ifndef CIBA_AGENT_LIST_STATE_H
 #define CIBA_AGENT_LIST_STATE_H
 
-#include "agent/spool_list.h"
+#include "agent/list_settings.h"
+#include "agent/store.h"
 #include "base/text.h"
+#include "system/confinement.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct listed {
     char *name;              /* as it is shown: nothing secret */
