@@ -26,12 +26,12 @@ four() {
   asked 250 215 | agent-spool add "${1:-spool}" > pending
   asked 90 300 '.calls[0].authorization.status = "approved"' | agent-spool add "${1:-spool}" > queued
   asked 90 300 | agent-spool add "${1:-spool}" > failed
-  asked 90 300 '.calls[0].authorization.status = "denied"' | agent-spool add "${1:-spool}" > done
+  asked 90 300 '.calls[0].authorization.status = "denied"' | agent-spool add "${1:-spool}" > finished
 }
 four_in_a_folder() {
   four "${1:-spool}"
   mv "${1:-spool}/queue/$(cat failed)" "${1:-spool}/failed"
-  mv "${1:-spool}/queue/$(cat done)" "${1:-spool}/done"
+  mv "${1:-spool}/queue/$(cat finished)" "${1:-spool}/done"
 }
 
 # The screen of a terminal of so many columns: on_terminal COLUMNS COMMAND...
@@ -43,14 +43,14 @@ on_terminal() {
 
 @test "list: under a header who was asked, how long ago, how much time is left, and what came of it; then totals" {
   four_in_a_folder
-  agent-spool list spool > list
-  cat list
-  [[ $(head -n 1 list) == STATE*DOCUMENT*WHO*WHEN*MESSAGE ]]
-  [[ $(grep "$(cat pending)" list) =~ ^pending\ .*\ ann\ +asked\ 4\ min\ ago,\ 3\ min\ [0-9]*\ s\ left\ +Buy\ 3\?$ ]]
-  [[ $(grep "$(cat queued)" list) =~ ^approved\ .*\ ann\ +due\ now ]]
-  [[ $(grep "$(cat failed)" list) =~ ^failed\ .*\ ann\ +failed\ [0-9]+\ s\ ago ]]
-  [[ $(grep "$(cat done)" list) =~ ^denied\ .*\ ann\ +done\ [0-9]+\ s\ ago ]]
-  [ "$(tail -n 1 list)" == "4 documents: 1 pending, 1 queued, 1 failed, 1 done" ]
+  agent-spool list spool > listed
+  cat listed
+  [[ $(head -n 1 listed) == STATE*DOCUMENT*WHO*WHEN*MESSAGE ]]
+  [[ $(grep "$(cat pending)" listed) =~ ^pending\ .*\ ann\ +asked\ 4\ min\ ago,\ 3\ min\ [0-9]*\ s\ left\ +Buy\ 3\?$ ]]
+  [[ $(grep "$(cat queued)" listed) =~ ^approved\ .*\ ann\ +due\ now ]]
+  [[ $(grep "$(cat failed)" listed) =~ ^failed\ .*\ ann\ +failed\ [0-9]+\ s\ ago ]]
+  [[ $(grep "$(cat finished)" listed) =~ ^denied\ .*\ ann\ +done\ [0-9]+\ s\ ago ]]
+  [ "$(tail -n 1 listed)" == "4 documents: 1 pending, 1 queued, 1 failed, 1 done" ]
   asked 60 -60 | agent-spool add late > name
   [[ $(agent-spool list late) == *"asked 1 min ago, the time is up"* ]]
   touch -d '+3 hours' "late/queue/$(cat name)"
@@ -65,11 +65,11 @@ on_terminal() {
 
 @test "list: the states and --since choose, in the table as in JSON" {
   four_in_a_folder
-  [ "$(agent-spool list --json spool | jq -r '"\(.state) \(.folder) \(.name)"' | sort)" == "$(printf '%s\n' "done done $(cat done)" \
+  [ "$(agent-spool list --json spool | jq -r '"\(.state) \(.folder) \(.name)"' | sort)" == "$(printf '%s\n' "done done $(cat finished)" \
     "failed failed $(cat failed)" "pending queue $(cat pending)" "queued queue $(cat queued)")" ]
   local state
   for state in pending queued failed 'done'; do
-    [ "$(agent-spool list --json "--$state" spool | jq -r .name)" == "$(cat "$state")" ]
+    [ "$(agent-spool list --json "--$state" spool | jq -r .name)" == "$(cat "${state/done/finished}")" ]
     [ "$(agent-spool list "--$state" spool | tail -n 1)" == "1 document: 1 $state" ]
   done
   [ "$(agent-spool list --json --failed --done spool | jq -sr 'map(.state) | join(" ")')" == "failed done" ]
@@ -77,7 +77,7 @@ on_terminal() {
     jq -c '.spool.added_at -= 90000 | .calls[0].authorization.requested_at -= 90000' "spool/queue/$(cat $state)" > changed
     cat changed > "spool/queue/$(cat $state)"
   done
-  touch -d '3 days ago' "spool/done/$(cat 'done')"
+  touch -d '3 days ago' "spool/done/$(cat finished)"
   [ "$(agent-spool list --json --since 90s spool | jq -r .state)" == failed ]
   [ "$(agent-spool list --json --since 2d spool | wc -l)" -eq 3 ]
   [ "$(agent-spool list --json --since yesterday --done spool | wc -l)" -eq 0 ]
