@@ -1,5 +1,6 @@
 /* agent-spool: a directory of documents, and the command that advances them. */
 #include "agent/engine.h"
+#include "agent/engine_files.h"
 #include "agent/postgres_schema.h"
 #include "agent/postgres_store.h"
 #include "agent/spool_list.h"
@@ -7,28 +8,30 @@
 #include "agent/stores.h"
 #include "approval/spent.h"
 #include "base/clock.h"
+#include "ciba/notifier.h"
 #include "cli/options.h"
 #include "cli/run.h"
+#include "document/decision_notice.h"
 #include "document/reader.h"
 #include "document/stream.h"
 #include "system/confine.h"
 #include "system/program_helper.h"
+#include "json/json.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 static struct {
-    bool json, wait, verbose;
+    bool wait, verbose;
     long jobs;
     double backoff, give_up, stage_timeout, max_stage_time;
+    const char *on_decision;
+    struct spool_list_settings list;
     struct confinement needs;
 } options = {.backoff = 60, .give_up = 5 * 86400, .jobs = 1};
 
 static const struct option_spec option_table[] = {
-    {0, "json", NULL, OPTION_FLAG, &options.json, "list: print a line of JSON for each document"},
     {'w', "wait", NULL, OPTION_FLAG, &options.wait, "run: go on until the queue is empty"},
     {'j', "jobs", "N", OPTION_SOME, &options.jobs, "run: work on N documents at a time (1)"},
     {0, "backoff", "SECONDS", OPTION_SECONDS, &options.backoff,
@@ -39,6 +42,8 @@ static const struct option_spec option_table[] = {
      "run: end a stage that has a document for longer, and retry"},
     {0, "max-stage-time", "SECONDS", OPTION_SECONDS, &options.max_stage_time,
      "run: the same, its name in earlier versions"},
+    ON_DECISION_OPTION(options.on_decision, "run: "),
+    SPOOL_LIST_OPTIONS(options.list),
     POSTGRES_OPTIONS,
     CONFINE_OPTIONS(options.needs),
     {'v', "verbose", NULL, OPTION_FLAG, &options.verbose, "say on stderr what is done"},
@@ -49,8 +54,10 @@ static const struct command command = {
     "agent-spool",
     "add DIR\n"
     "       agent-spool run [-vw] [-j N] [--backoff SECONDS] "
-    "[--give-up SECONDS] [--stage-timeout SECONDS] DIR -- STAGE ['|' STAGE]...\n"
-    "       agent-spool list [--json] DIR\n"
+    "[--give-up SECONDS] [--stage-timeout SECONDS] [--on-decision PROG] DIR -- STAGE ['|' "
+    "STAGE]...\n"
+    "       agent-spool list [--pending] [--queued] [--failed] [--done] [--since TIME] [--json | "
+    "--metrics | --watch] DIR...\n"
     "       agent-spool retry DIR [NAME...]\n"
     "       agent-spool init URL\n"
     "In place of DIR: a postgresql:// URL, with [--spool-key-file FILE] [--worker-timeout "
@@ -59,19 +66,18 @@ static const struct command command = {
 
 enum action { ADD, RUN, LIST, RETRY, INIT };
 
-enum {
-    MOST_JOBS = 1000,
-    DESCRIPTORS_EACH = 10, /* of a document, with its stage */
-    DESCRIPTORS_OURS = 40
-};
+enum { MOST_JOBS = 1000 };
 
 struct job {
     enum action action;
     const char *where;
-    char **names; /* to retry */
+    char *shown;  /* in what is told of it */
+    char **names; /* to retry; or the other spools to list */
     struct store *store;
+    struct spool_list *list;
     struct stages stages;
     struct program_helper helper;
+    struct notifier notifier; /* of decisions */
 };
 
 /* Adds a document, and prints its name when it is durable. */
@@ -122,6 +128,7 @@ static bool init(const char *url, struct error *error) {
  * rights. */
 static bool prepare_stages(struct job *job, struct error *error) {
     return stages_can_start(&job->stages, error) &&
+           notifier_start_lasting(&job->notifier, "--on-decision", options.on_decision, error) &&
            (postgres_url_is(job->where) || name_spent(job->where, error)) &&
            program_helper_start(&job->helper, job->stages.programs, job->stages.count, error);
 }
@@ -129,67 +136,55 @@ static bool prepare_stages(struct job *job, struct error *error) {
 /* Opens the store for the action. */
 static bool open_store(struct job *job, struct error *error) {
     static const enum store_use uses[] = {
-        [ADD] = STORE_ADDS, [RUN] = STORE_RUNS, [LIST] = STORE_LISTS, [RETRY] = STORE_RUNS};
+        [ADD] = STORE_ADDS, [RUN] = STORE_RUNS, [RETRY] = STORE_RUNS};
     enum store_use use = uses[job->action];
     if (job->action == RETRY && postgres_url_is(job->where))
         use = STORE_ADDS; /* which makes no spool there, and needs no key */
+    job->shown = store_shown(job->where);
     job->store = store_kind_of(job->where)->open(job->where, use, error);
     return job->store != NULL;
 }
 
-/* Several descriptors for each process of a stage; what it has started already inherits less. */
-static void allow_descriptors(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-/* A list shows local times: load the time zone before access to files is given up. */
 static bool configure(void *context, struct error *error) {
     struct job *job = context;
     signal(SIGPIPE, SIG_IGN);
     if (job->action == INIT)
         return init(job->where, error);
+    if (job->action == LIST) {
+        const char *const *names = (const char *const *)(job->names - 1); /* with `where` */
+        job->list = spool_list_open(&options.list, names, &options.needs, error);
+        return job->list != NULL;
+    }
     if ((job->action == RUN && !prepare_stages(job, error)) || !open_store(job, error))
         return false;
-    tzset();
     clock_boot();
     job->store->kind->needs(job->store, &options.needs);
     if (job->action == RUN) {
         program_helper_needs(&options.needs);
-        allow_descriptors();
+        engine_files_allow();
     }
     return true;
 }
 
-/* So many documents at a time that none waits for a descriptor that another has. */
-static size_t possible_jobs(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return (size_t)options.jobs;
-    rlim_t most = limit.rlim_cur > DESCRIPTORS_OURS + DESCRIPTORS_EACH
-                      ? (limit.rlim_cur - DESCRIPTORS_OURS) / DESCRIPTORS_EACH
-                      : 1;
-    if (most >= (rlim_t)options.jobs)
-        return (size_t)options.jobs;
-    report(NULL,
-           "-j %ld: no more than %lu at a time, as this process may open only %lu files; raise "
-           "ulimit -n for more",
-           options.jobs, (unsigned long)most, (unsigned long)limit.rlim_cur);
-    return (size_t)most;
+/* Starts --on-decision with a decision, which is taken. */
+static void tell_decision(void *context, jv decision) {
+    struct job *job = context;
+    decision = json_set_string(decision, "spool", job->shown);
+    notifier_tell(&job->notifier, decision);
+    jv_free(decision);
 }
 
 static int run(struct job *job) {
     bool earlier = options.stage_timeout == 0;
     struct engine_settings settings = {
         .helper = &job->helper,
+        .decided = options.on_decision != NULL ? tell_decision : NULL,
+        .context = job,
         .rules = {.stages = job->stages.count,
                   .backoff = options.backoff,
                   .give_up = options.give_up,
                   .limit = earlier ? "--max-stage-time" : "--stage-timeout"},
-        .jobs = possible_jobs(),
+        .jobs = engine_files_jobs(options.jobs),
         .stage_timeout = earlier ? options.max_stage_time : options.stage_timeout,
         .waits = options.wait};
     return engine_run(job->store, &settings);
@@ -209,14 +204,17 @@ static int act(void *context) {
     case LIST:
         break;
     }
-    return spool_list(job->store, options.json);
+    return spool_list_print(job->list);
 }
 
 static void release(void *context) {
     struct job *job = context;
     if (job->store != NULL)
         job->store->kind->close(job->store);
+    spool_list_free(job->list);
+    free(job->shown);
     stages_free(&job->stages);
+    notifier_end(&job->notifier);
 }
 
 static enum action action_named(const char *name) {
@@ -231,7 +229,7 @@ static enum action action_named(const char *name) {
 /* `words` are the operands after the store. */
 static void read_operands(struct job *job, char **words) {
     job->names = words;
-    if (job->action != RUN && job->action != RETRY && *words != NULL)
+    if ((job->action == ADD || job->action == INIT) && *words != NULL)
         usage_unknown("operand", *words);
     if (job->action == RUN && !stages_parse(&job->stages, words))
         usage_error("run needs the stages: agent-spool run DIR -- COMMAND '|' COMMAND");

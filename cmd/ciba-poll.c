@@ -2,9 +2,11 @@
 #include "base/clock.h"
 #include "ciba/live_line.h"
 #include "ciba/notification_spool.h"
+#include "ciba/notifier.h"
 #include "ciba/poller.h"
 #include "cli/options.h"
 #include "cli/run.h"
+#include "document/decision_notice.h"
 #include "document/reader.h"
 #include "document/stage.h"
 #include "document/step.h"
@@ -22,6 +24,7 @@ enum { LAST_MS = 800 /* for the answers of open requests, at the end */ };
 static struct {
     bool quiet, verbose, without_id_token;
     double max_wait;
+    const char *on_decision;
     struct poller_settings poll;
     struct client_settings client;
     struct ledger_settings ledger;
@@ -40,6 +43,7 @@ static const struct option_spec option_table[] = {
      "wait for notifications in DIR, for calls that expect them"},
     {0, "push", NULL, OPTION_FLAG, &options.poll.push,
      "the notifications bring the tokens; do not poll"},
+    ON_DECISION_OPTION(options.on_decision, ""),
     {0, "without-id-token", NULL, OPTION_FLAG, &options.without_id_token,
      "accept that the provider gives no ID token"},
     STORE_OPTIONS(options.ledger),
@@ -57,6 +61,7 @@ static const struct command command = {"ciba-poll", "[-qv] [--once] [--max-wait 
 struct job {
     struct client client;
     struct ledger ledger;
+    struct notifier notifier; /* of decisions */
     struct poller *poller;
     struct document_reader *reader;
     jv read; /* the document being added, else invalid */
@@ -79,6 +84,12 @@ static void put_out(void *context, jv document, int status) {
         job->writable = false;
     }
     jv_free(document);
+}
+
+static void tell_decision(void *context, jv decision) {
+    struct job *job = context;
+    notifier_tell(&job->notifier, decision);
+    jv_free(decision);
 }
 
 /* The same for a document of agent-spool. */
@@ -217,6 +228,7 @@ static bool configure(void *context, struct error *error) {
     if (!client_configure(&job->client, &options.client, error) ||
         !ledger_configure(&job->ledger, &options.ledger, error) ||
         !ledger_configure_store(&job->ledger, &options.ledger, job->client.credentials.id, error) ||
+        !notifier_start_lasting(&job->notifier, "--on-decision", options.on_decision, error) ||
         (job->signals = signals_catch(error)) < 0 ||
         (spool != NULL && !durable_ready(spool, true, error)))
         return false;
@@ -224,6 +236,7 @@ static bool configure(void *context, struct error *error) {
     job->spool = spool != NULL ? notification_spool_watch(spool) : -1;
     client_needs(&job->client, &options.needs);
     ledger_needs(&job->ledger, &options.needs);
+    notifier_needs(&job->notifier, &options.needs);
     options.needs.times = spool != NULL;
     confine_add(options.needs.writes, spool);
     return true;
@@ -233,6 +246,7 @@ static int wait_for_decisions(void *context) {
     struct job *job = context;
     options.poll.ledger = &job->ledger;
     options.poll.gate = options.quiet;
+    options.poll.decided = options.on_decision != NULL ? tell_decision : NULL;
     /* With -q nothing is given back: agent-spool is told by the exit status. */
     bool in_stage = stage_role() == STAGE_OWN && !options.quiet;
     options.poll.give_back = in_stage ? give_back : NULL;
@@ -250,6 +264,7 @@ static int wait_for_decisions(void *context) {
 
 static void release(void *context) {
     struct job *job = context;
+    notifier_end(&job->notifier);
     ledger_free(&job->ledger);
     client_free(&job->client);
 }

@@ -203,7 +203,7 @@ END
   touch spool/queue/*
   run agent-spool run --give-up 0 spool -- sh -c "$stage"
   [ "$status" -eq 69 ]
-  [[ $(agent-spool list spool) == "failed "*"given up: sh: exit status 69: who: what: why"* ]]
+  [[ $(agent-spool list spool) == *"failed "*"given up: sh: exit status 69: who: what: why"* ]]
   # a success clears the failure
   mv spool/failed/* spool/queue
   run agent-spool run spool -- jq -c 'del(.calls)'
@@ -372,33 +372,6 @@ comes_late() {
   [ "$status" -eq 65 ]
   [[ $output == *broken* ]]
   [ "$(cat spool/failed/broken)" == '{"a":' ]
-}
-
-@test "list: who was asked what, since when, until when, and what came of it; as a table and as JSON" {
-  sandbox --approve ask --interval 1
-  spooled
-  flow || true
-  run agent-spool list spool
-  echo "$output"
-  [ "$status" -eq 0 ]
-  [[ $output == "queue  $name pending   auth0|demo "*"$(date +%Y-%m-%d)"*"Do you want to buy 3 shares of GOOGL" ]]
-  decide false
-  flow --wait
-  run agent-spool list spool
-  [[ $output == "done   $name denied "* ]]
-  run agent-spool list --json spool
-  holds '.folder == "done" and .calls[0].outcome == "denied" and .calls[0].user == "auth0|demo"'
-  run agent-spool list no-such-spool
-  [ "$status" -eq 66 ]
-  [ ! -e no-such-spool ]
-}
-
-@test "list: what a document says cannot steer a terminal" {
-  printf '{"calls":[{"id":"c","authorization":{"status":"pending","user":"\\u001b[2J","binding_message":"a\\nb\\u202e"}}]}' |
-    agent-spool add spool
-  run agent-spool list spool
-  [ "${#lines[@]}" -eq 1 ]
-  no grep -q $'\e' <<< "$output"
 }
 
 @test "the stages are parted by |, and none may be empty" {

@@ -293,6 +293,21 @@ END
   [ "$status" -eq 64 ]
 }
 
+@test "completions have the actions of a command that has some, as its first word" {
+  agent-spool --completion bash > script
+  # shellcheck disable=SC2016
+  [ "$(bash -c '. ./script; COMP_WORDS=(agent-spool ""); COMP_CWORD=1; _agent-spool; echo "${COMPREPLY[@]}"')" == "add run list retry init" ]
+  # shellcheck disable=SC2016
+  [ "$(bash -c '. ./script; COMP_WORDS=(agent-spool list r); COMP_CWORD=2; _agent-spool; echo "${COMPREPLY[@]}"')" == "" ]
+  agent-spool --completion zsh | grep -Fq "'1:action:(add run list retry init)'"
+  agent-spool --completion fish | grep -Fqx "complete -c agent-spool -n __fish_use_subcommand -f -a 'add run list retry init'"
+  ciba-lease --completion zsh | grep -Fq "'1:action:(list end)'"
+  local command
+  for command in ciba-poll ciba-doctor tool-run; do
+    no grep -q 'action\|subcommand' <("$command" --completion zsh; "$command" --completion fish)
+  done
+}
+
 # The installed shells read every file, bash and zsh with their completion calls.
 parsed_by() { # SHELL OPTION
   local command

@@ -98,9 +98,15 @@ static void sweep_locks(void) {
 /* Opens it for reading only, whoever owns it. */
 static bool open_to_read(struct agent_spool *spool, struct error *error) {
     spool->descriptor = open(spool->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return (spool->descriptor >= 0 && fchdir(spool->descriptor) == 0) ||
-           fail(error, STATUS_NO_FILE, "%s: %s%s", spool->directory, strerror(errno),
-                errno == ENOENT ? "; agent-spool add makes it" : "");
+    if (spool->descriptor < 0 || fchdir(spool->descriptor) != 0)
+        return fail(error, STATUS_NO_FILE, "%s: %s%s", spool->directory, strerror(errno),
+                    errno == ENOENT ? "; agent-spool add makes it" : "");
+    char *real = realpath(".", NULL); /* the working directory may be another by then */
+    if (real != NULL) {
+        free(spool->directory);
+        spool->directory = real;
+    }
+    return true;
 }
 
 static bool open_to_write(struct agent_spool *spool, struct error *error) {

@@ -1,6 +1,7 @@
 #include "agent/engine_state.h"
 
 #include "base/clock.h"
+#include "document/decision_notice.h"
 #include "json/json.h"
 
 #include <math.h>
@@ -54,6 +55,19 @@ static struct work_next interrupted(void) {
     return (struct work_next){.step = WORK_KEEP, .status = STATUS_NOT_YET};
 }
 
+/* What the stage made of the document, with the decisions that it has now. */
+static struct work_next take_end(struct engine *engine, struct flight *flight,
+                                 const struct work_end *end) {
+    const struct engine_settings *settings = engine->settings;
+    jv notices = settings->decided != NULL && jv_is_valid(end->document)
+                     ? decision_notices(flight->work.document, end->document)
+                     : jv_array();
+    jv_array_foreach(notices, i, notice)
+        settings->decided(settings->context, json_set_string(notice, "document", flight->name));
+    jv_free(notices);
+    return work_ended(&flight->work, end);
+}
+
 static void hear_hello(struct engine *engine, struct stage_process *process, bool many) {
     struct flight *flight = flight_of(engine, process, process->number);
     if (process->hello) {
@@ -92,7 +106,7 @@ static void hear_result(struct engine *engine, struct stage_process *process, st
     if (message->status > STATUS_NO || !process->many)
         end.words = stage_process_words(process);
     take_from(flight);
-    engine_plan(engine, flight, work_ended(&flight->work, &end));
+    engine_plan(engine, flight, take_end(engine, flight, &end));
     process->retired = process->retired || message->last;
     if (message->last && process->documents == 0)
         stage_process_retire(process);
@@ -184,7 +198,8 @@ static int status_of(const struct stage_process *process) {
     return ours && process->exit_status <= STATUS_CONFIG ? STATUS_IO : process->exit_status;
 }
 
-static struct work_next end_work(struct stage_process *process, struct flight *flight) {
+static struct work_next end_work(struct engine *engine, struct stage_process *process,
+                                 struct flight *flight) {
     struct error why = {STATUS_DONE, "it gave no document back"};
     const char *words = stage_process_words(process);
     jv document = jv_invalid();
@@ -207,7 +222,7 @@ static struct work_next end_work(struct stage_process *process, struct flight *f
                            .document = document,
                            .no_document = why.text,
                            .words = words};
-    return work_ended(&flight->work, &end);
+    return take_end(engine, flight, &end);
 }
 
 /* The document of a stage that could not be started. Said at once, because a retry rarely helps. */
@@ -237,7 +252,7 @@ static void hear_end(struct engine *engine, struct stage_process *process) {
         else if (engine->stopping && !finished)
             next = interrupted();
         else
-            next = end_work(process, flight);
+            next = end_work(engine, process, flight);
         engine_plan(engine, flight, next);
     }
 }

@@ -11,6 +11,10 @@
 struct engine_settings {
     const struct program_helper *helper; /* started with the programs of the stages */
     struct work_rules rules;
+    /* Is given each decision before it is saved, and so again after a crash: an object, which it
+     * takes (decision_notice.h) with the document's name as `document`; NULL for nothing. */
+    void (*decided)(void *context, jv decision);
+    void *context;        /* of that */
     size_t jobs;          /* documents that are worked on at a time, at least 1 */
     double stage_timeout; /* seconds that a stage may have a document; 0 for any */
     bool waits;           /* goes on until the queue is empty */

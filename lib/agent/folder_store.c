@@ -6,6 +6,7 @@
 #include "system/durable_file.h"
 #include "json/json.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -104,7 +105,10 @@ static void close_store(struct store *store) {
 
 static void store_needs(const struct store *store, struct confinement *needs) {
     const struct folder *folder = (const struct folder *)store;
-    confine_add(folder->use == STORE_LISTS ? needs->reads : needs->writes, ".");
+    if (folder->use == STORE_LISTS) /* which may open several */
+        confine_add(needs->reads, folder->spool.directory);
+    else
+        confine_add(needs->writes, ".");
     confine_add(needs->writes, folder->spent);
     needs->times = needs->times || folder->use != STORE_LISTS;
 }
@@ -268,16 +272,45 @@ static bool store_beat(struct store *store, struct error *error) {
     return true;
 }
 
-static bool store_each(struct store *store, enum store_place place, store_visit *visit,
-                       void *context, struct error *error) {
-    (void)store;
-    size_t count;
+/* Makes it the working directory again: another may have been opened since. */
+static bool enter(struct store *store, struct error *error) {
+    const struct agent_spool *spool = &of(store)->spool;
     *error = (struct error){STATUS_DONE, ""};
+    return fchdir(spool->descriptor) == 0 ||
+           fail(error, STATUS_IO, "%s: %s", spool->directory, strerror(errno));
+}
+
+static long store_count(struct store *store, enum store_place place, struct error *error) {
+    if (!enter(store, error))
+        return -1;
+    DIR *listing = opendir(folder_place(place));
+    struct stat facts;
+    long count = 0;
+    if (listing == NULL) {
+        fail(error, STATUS_IO, "%s/%s: %s", of(store)->spool.directory, folder_place(place),
+             strerror(errno));
+        return -1;
+    }
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        count += *entry->d_name != '.' &&
+                 fstatat(dirfd(listing), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
+                 S_ISREG(facts.st_mode);
+    closedir(listing);
+    return count;
+}
+
+static bool store_each(struct store *store, enum store_place place, double since,
+                       store_visit *visit, void *context, struct error *error) {
+    size_t count;
+    if (!enter(store, error))
+        return false;
     struct agent_spool_entry *entries = agent_spool_entries(folder_place(place), &count, error);
     bool goes_on = true;
     for (size_t i = 0; goes_on && i < count; i++) {
         struct folder_document document;
         struct error why = {STATUS_DONE, ""};
+        if (entries[i].due < since)
+            continue;
         bool good = folder_read(folder_place(place), entries[i].name, &document, &why);
         if (why.status != STATUS_NO_FILE) /* else it has just been moved */
             goes_on = visit(context, entries[i].name, entries[i].due, document.document,
@@ -355,5 +388,6 @@ const struct store_kind folder_store = {
     .commit = store_commit,
     .beat = store_beat,
     .each = store_each,
+    .count = store_count,
     .retry = store_retry,
 };

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define LIST_SECONDS 30
 
@@ -39,10 +40,33 @@ static bool visit_row(const PGresult *result, int row, store_visit *visit, void 
     return more;
 }
 
-bool postgres_each(struct store *store, enum store_place place, store_visit *visit, void *context,
-                   struct error *error) {
+long postgres_count(struct store *store, enum store_place place, struct error *error) {
+    struct postgres_call call = {.statement = "SELECT count(*) FROM documents WHERE place = $1",
+                                 .values = &postgres_places[place],
+                                 .count = 1,
+                                 .patience = LIST_SECONDS};
+    long count = -1;
+    if (postgres_call_plain((struct postgres_store *)store, &call, error) == POSTGRES_DONE)
+        count = strtol(libpq.PQgetvalue(call.result, 0, 0), NULL, 10);
+    libpq.PQclear(call.result);
+    return count;
+}
+
+/* The first moment of a page, as text; the caller frees. */
+static char *beginning(double since) {
+    struct tm parts;
+    time_t seconds = (time_t)since;
+    char text[40];
+    if (!(since > 0) || gmtime_r(&seconds, &parts) == NULL)
+        return must_copy("-infinity");
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S+00", &parts);
+    return must_copy(text);
+}
+
+bool postgres_each(struct store *store, enum store_place place, double since, store_visit *visit,
+                   void *context, struct error *error) {
     struct postgres_store *self = (struct postgres_store *)store;
-    char *due = must_copy("-infinity"), *name = must_copy("");
+    char *due = beginning(since), *name = must_copy("");
     bool good = true, more = true;
     while (good && more) {
         const char *values[] = {postgres_places[place], due, name};

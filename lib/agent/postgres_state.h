@@ -115,8 +115,9 @@ void postgres_spent(struct store *store, struct held *held, const char *name, co
                     const char *claim, const char *use);
 void postgres_audit(struct store *store, struct held *held, jv records, bool once);
 enum commit postgres_commit(struct store *store, struct error *error);
-bool postgres_each(struct store *store, enum store_place place, store_visit *visit, void *context,
-                   struct error *error);
+bool postgres_each(struct store *store, enum store_place place, double since, store_visit *visit,
+                   void *context, struct error *error);
+long postgres_count(struct store *store, enum store_place place, struct error *error);
 long postgres_retry(struct store *store, char *const *names, struct error *error);
 
 extern const char *const postgres_places[];

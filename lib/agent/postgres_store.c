@@ -117,7 +117,7 @@ static void needs(const struct store *store, struct confinement *needs) {
     const char *host = libpq.PQhost(self->connection.server);
     needs->network = true;
     if (host != NULL && *host == '/')
-        needs->sockets = host;
+        needs->sockets = needs->sockets == NULL || strcmp(needs->sockets, host) == 0 ? host : "/";
     confine_add(needs->reads, url->password_file);
     confine_add(needs->reads, url->folder);
     confine_add(needs->reads, url->roots);
@@ -362,6 +362,7 @@ const struct store_kind postgres_store = {
     .commit = postgres_commit,
     .beat = beat,
     .each = postgres_each,
+    .count = postgres_count,
     .retry = postgres_retry,
 };
 

@@ -127,15 +127,19 @@ struct store_kind {
      * process may not write any more: as COMMIT_LOST. */
     bool (*beat)(struct store *store, struct error *error);
 
-    /* For list: visits each document of a place, by time. False and an error: 69, 74. */
-    bool (*each)(struct store *store, enum store_place place, store_visit *visit, void *context,
-                 struct error *error);
+    /* For list: visits each document of a place whose time is not before `since`, by time. False
+     * and an error: 69, 74. */
+    bool (*each)(struct store *store, enum store_place place, double since, store_visit *visit,
+                 void *context, struct error *error);
+    /* How many documents a place has, without a look into them. -1 and an error: 69, 74. */
+    long (*count)(struct store *store, enum store_place place, struct error *error);
     /* Moves failed documents with these names (up to a NULL; all if `names` is NULL) back to the
      * queue, due now, durably. How many; -1 and an error: 66 for a name that is not there, 74. */
     long (*retry)(struct store *store, char *const *names, struct error *error);
 };
 
-/* A folder (folder_store.c). `where` is its path. Makes it the working directory. */
+/* A folder (folder_store.c). `where` is its path. Makes it the working directory; `each` and
+ * `count` do so again. */
 extern const struct store_kind folder_store;
 
 #endif

@@ -70,7 +70,8 @@ bool authorizer_configure(struct authorizer *authorizer, const struct authorizer
     return reuse_is_known(settings, error) && together_is_possible(settings, error) &&
            lease_question_make(&authorizer->lease, &settings->lease, error) &&
            question_take_parameters(&authorizer->question, question, error) &&
-           notifier_start(&authorizer->notifier, settings->notify_command, error) &&
+           notifier_start(&authorizer->notifier, "--notify-command", settings->notify_command,
+                          error) &&
            client_configure(&authorizer->client, &settings->client, error) &&
            question_configure(&authorizer->question, question, &authorizer->client, error) &&
            configure_records(authorizer, error) &&

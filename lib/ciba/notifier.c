@@ -49,7 +49,8 @@ bool notifier_run(const char *program, jv notice, struct error *error) {
     return good;
 }
 
-bool notifier_start(struct notifier *notifier, const char *program, struct error *error) {
+static bool start(struct notifier *notifier, const char *option, const char *program, bool lasts,
+                  struct error *error) {
     *notifier = (struct notifier){.program = NULL};
     if (program == NULL)
         return true;
@@ -58,11 +59,22 @@ bool notifier_start(struct notifier *notifier, const char *program, struct error
     int problem = file.path != NULL ? 0 : file.problem;
     process_free_file(&file);
     if (problem != 0)
-        return fail(error, STATUS_CONFIG, "--notify-command: %.200s: %s", program,
+        return fail(error, STATUS_CONFIG, "%s: %.200s: %s", option, program,
                     process_problem(problem));
     name_program(notifier, program);
     notifier->started.is_unattended = true;
+    notifier->started.lasts = lasts;
     return program_helper_start(&notifier->helper, &notifier->started, 1, error);
+}
+
+bool notifier_start(struct notifier *notifier, const char *option, const char *program,
+                    struct error *error) {
+    return start(notifier, option, program, false, error);
+}
+
+bool notifier_start_lasting(struct notifier *notifier, const char *option, const char *program,
+                            struct error *error) {
+    return start(notifier, option, program, true, error);
 }
 
 void notifier_needs(const struct notifier *notifier, struct confinement *needs) {

@@ -44,9 +44,15 @@ struct notifier {
 /* clang-format on */
 
 /* Prepares it, before rights are given up and input is read; the program's name stays the caller's.
- * The notifier must stay at its address. False and an error with status 70, or 78 if there is no
- * such program. */
-bool notifier_start(struct notifier *notifier, const char *program, struct error *error);
+ * `option` is the one that names it, for messages. The notifier must stay at its address. False and
+ * an error with status 70, or 78 if there is no such program. */
+bool notifier_start(struct notifier *notifier, const char *option, const char *program,
+                    struct error *error);
+
+/* The same, and the programs outlive this process, which need not wait for them: what they are told
+ * happened whether or not it goes on. */
+bool notifier_start_lasting(struct notifier *notifier, const char *option, const char *program,
+                            struct error *error);
 
 /* Adds what it needs of the system. */
 void notifier_needs(const struct notifier *notifier, struct confinement *needs);
@@ -63,7 +69,7 @@ void notifier_wait(struct notifier *notifier);
 bool notifier_open(struct notifier *notifier, const char *program, struct error *error);
 bool notifier_run_by(const struct notifier *notifier, jv notice, struct error *error);
 
-/* Ends those that still run. Zeroed is good too. */
+/* Ends those that still run, unless they outlive this process. Zeroed is good too. */
 void notifier_end(struct notifier *notifier);
 
 #endif

@@ -5,6 +5,7 @@
 #include "ciba/notification_spool.h"
 #include "ciba/token_answer.h"
 #include "document/call.h"
+#include "document/decision_notice.h"
 #include "document/together.h"
 #include "json/json.h"
 
@@ -64,6 +65,15 @@ static void forget_notification(const struct pending_documents *pending, jv call
     jv_free(authorization);
 }
 
+/* Tells that the call is decided, if it was not. */
+static void tell(const struct pending_documents *pending, jv before, jv after) {
+    jv notice = pending->decided != NULL ? decision_notice(before, after) : jv_invalid();
+    if (jv_is_valid(notice))
+        pending->decided(pending->context, notice);
+    else
+        jv_free(notice);
+}
+
 /* Records the decisions on the calls of a request, which are taken: in a stage each in the journal
  * of its own document. Returns the calls. */
 static jv record(struct pending_documents *pending, const struct pending_request *request, jv calls,
@@ -99,6 +109,7 @@ static void decide(struct pending_documents *pending, struct pending_request *re
         struct pending_call at = request->calls[i];
         jv call = jv_array_get(jv_copy(calls), (int)i);
         pending->approved += call_state(call) == CALL_APPROVED;
+        tell(pending, jv_null(), call);
         jv document = document_put_call(at.index, waiting_document_take(at.owner), call);
         end_wait(pending, at.owner, document_mark(document));
     }
@@ -185,6 +196,7 @@ static jv add_calls(struct pending_documents *pending, struct waiting_document *
         jv outcome = jv_copy(call);
         if (jv_get_kind(call) == JV_KIND_OBJECT)
             outcome = add_call(pending, waiting, i, outcome);
+        tell(pending, call, outcome);
         if (jv_identical(call, jv_copy(outcome))) {
             jv_free(outcome);
         } else {

@@ -22,12 +22,16 @@ typedef void (*pending_output)(void *context, jv document, int status);
 typedef void (*pending_give_back)(void *context, struct stage_document *stage, jv document,
                                   int status);
 
+/* Called with each decision (decision_notice.h), which it takes, once it is recorded. */
+typedef void (*pending_decided)(void *context, jv decision);
+
 struct pending_documents {
     struct proof proof; /* of what is in the documents */
     const char *spool;  /* of notifications, or NULL */
     bool once;          /* each request is polled once */
     pending_output output;
     pending_give_back give_back; /* NULL where there is no stage */
+    pending_decided decided;     /* NULL where nobody is told */
     void *context;
     struct waiting_document *documents, *earliest; /* the newest first; the last of them */
     size_t count;

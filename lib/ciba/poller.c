@@ -41,6 +41,7 @@ struct poller *poller_new(struct client *client, const struct poller_settings *s
         .once = settings->once,
         .output = output,
         .give_back = settings->give_back,
+        .decided = settings->decided,
         .shared = {.brief = settings->give_back != NULL},
         .context = context};
     poller->parallel = settings->parallel > 0 ? settings->parallel : 1;

@@ -23,6 +23,7 @@ struct poller_settings {
     bool gate; /* the exit status will be acted on: check as strictly as before executing a call */
     struct ledger *ledger;       /* where decisions are recorded */
     pending_give_back give_back; /* for documents of a stage; NULL where there is none */
+    pending_decided decided;     /* with each decision; NULL where nobody is told */
 };
 
 /* Each document that has no call left to wait for, or on poller_give_up, goes to `output`. */

@@ -29,6 +29,28 @@ static void print_quoted(const char *text, const char *special) {
     }
 }
 
+/* Prints the actions of a command, each after `before`: the words in small letters with which lines
+ * of its usage begin. Returns how many there are. */
+static size_t print_actions(const struct command *command, const char *before, bool prints) {
+    size_t count = 0, name = strlen(command->name);
+    for (const char *line = command->usage; line != NULL && *line != '\0';) {
+        size_t size = strspn(line, "abcdefghijklmnopqrstuvwxyz");
+        if (size > 0 && strchr(" \n", line[size]) != NULL && prints)
+            printf("%s%.*s", count == 0 ? "" : before, (int)size, line);
+        count += size > 0 && strchr(" \n", line[size]) != NULL;
+        do { /* to the next line that begins with the command's name */
+            line = strchr(line, '\n');
+            line = line != NULL ? line + 1 + strspn(line + 1, " ") : NULL;
+        } while (line != NULL && strncmp(line, command->name, name) != 0);
+        line = line != NULL ? line + name + strspn(line + name, " ") : NULL;
+    }
+    return count;
+}
+
+static bool has_actions(const struct command *command) {
+    return print_actions(command, "", false) > 0;
+}
+
 static void bash_word(const struct command *command, const struct option_spec *o) {
     (void)command;
     if (o->letter != 0)
@@ -63,7 +85,15 @@ static void print_bash(const struct command *command, const struct option_spec *
     printf(") mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n    -%%");
     each(command, more, bash_other);
     printf(") COMPREPLY=(); return ;;\n  esac\n"
-           "  [[ $word == -* ]] || return\n  mapfile -t COMPREPLY < <(compgen -W '");
+           "  [[ $word == -* ]] || ");
+    if (has_actions(command)) {
+        printf("{\n    ((COMP_CWORD > 1)) || mapfile -t COMPREPLY < <(compgen -W '");
+        print_actions(command, " ", true);
+        printf("' -- \"$word\")\n    return\n  }\n");
+    } else {
+        printf("return\n");
+    }
+    printf("  mapfile -t COMPREPLY < <(compgen -W '");
     each(command, more, bash_word);
     printf("' -- \"$word\")\n}\ncomplete -o default -F _%s %s\n", command->name, command->name);
 }
@@ -84,6 +114,11 @@ static void zsh_option(const struct command *command, const struct option_spec *
 static void print_zsh(const struct command *command, const struct option_spec *more) {
     printf("#compdef %s\n_arguments -s", command->name);
     each(command, more, zsh_option);
+    if (has_actions(command)) {
+        printf(" \\\n  '1:action:(");
+        print_actions(command, " ", true);
+        printf(")'");
+    }
     printf(" \\\n  '%s'\n",
            command->operands_end_options ? "*:::command:_normal" : "*:file:_files");
 }
@@ -97,6 +132,15 @@ static void fish_option(const struct command *command, const struct option_spec 
     printf("'\n");
 }
 
+static void print_fish(const struct command *command, const struct option_spec *more) {
+    if (has_actions(command)) {
+        printf("complete -c %s -n __fish_use_subcommand -f -a '", command->name);
+        print_actions(command, " ", true);
+        printf("'\n");
+    }
+    each(command, more, fish_option);
+}
+
 bool completion_print(const struct command *command, const struct option_spec *more,
                       const char *shell) {
     if (strcmp(shell, "bash") == 0)
@@ -104,7 +148,7 @@ bool completion_print(const struct command *command, const struct option_spec *m
     else if (strcmp(shell, "zsh") == 0)
         print_zsh(command, more);
     else if (strcmp(shell, "fish") == 0)
-        each(command, more, fish_option);
+        print_fish(command, more);
     else
         return false;
     return true;

@@ -51,6 +51,7 @@ static bool drop(const struct confinement *needs) {
     char promises[100] = "stdio";
     strlcat(promises, needs->network ? " inet dns rpath" : reads ? " rpath" : "", sizeof promises);
     strlcat(promises, needs->sockets != NULL ? " unix" : "", sizeof promises);
+    strlcat(promises, needs->terminal ? " tty" : "", sizeof promises);
     strlcat(promises, writes ? " wpath cpath fattr flock" : "", sizeof promises);
     strlcat(promises, needs->jobs ? " proc" : "", sizeof promises);
     strlcat(promises, needs->helper || stage_role() != STAGE_ABSENT ? " sendfd recvfd" : "",

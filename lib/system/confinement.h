@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { CONFINE_PATHS = 16 };
+enum { CONFINE_PATHS = 64 };
 
 /* What is still needed. Zeroed: only stdin, stdout, stderr and descriptors that are open
  * already. A stage also speaks with agent-spool (stage_socket.h). */
@@ -16,6 +16,7 @@ struct confinement {
     bool jobs;           /* forks copies of itself (stream_jobs) */
     bool helper;         /* runs programs through a helper (program_helper.h) */
     bool times;          /* sets the times of files that it has open */
+    bool terminal;       /* sets the modes of a terminal that it has open */
     const char *reads[CONFINE_PATHS];  /* files and folders, up to a NULL */
     const char *writes[CONFINE_PATHS]; /* files to be written, with their folders, and folders that
                                           need not exist yet, up to a NULL */

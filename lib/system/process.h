@@ -28,6 +28,7 @@ struct program {
     bool is_stage;  /* one of our own commands: keeps our environment and process group; its stderr
                        is passed on and the last line kept */
     bool is_unattended;  /* nobody waits for it (program_helper_begin) */
+    bool lasts;          /* such a one is not killed when who started it ends */
     size_t output_limit; /* bytes of stdout; for more, its process group is killed */
 };
 

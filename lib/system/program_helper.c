@@ -228,6 +228,14 @@ _Noreturn static void serve(int fd, const struct program_helper *helper) {
     _exit(told ? STATUS_DONE : STATUS_IO);
 }
 
+/* Whether one is unattended; with `lasting` one that lasts, else one that does not. */
+static bool has_unattended(const struct program *programs, size_t count, bool lasting) {
+    bool has = false;
+    for (size_t i = 0; i < count; i++)
+        has = has || (programs[i].is_unattended && programs[i].lasts == lasting);
+    return has;
+}
+
 _Noreturn static void help(int socket, const struct program_helper *helper) {
     bool has_stages = false;
     int fd;
@@ -238,8 +246,8 @@ _Noreturn static void help(int socket, const struct program_helper *helper) {
     else
         settings_forget_secrets();
     process_leave_streams(false);
-    if (helper->life > 0) /* nobody must wait for its end */
-        process_close_all_but((const int[]){socket, helper->life}, 2);
+    if (helper->life > 0 || has_unattended(helper->programs, helper->count, true))
+        process_close_all_but((const int[]){socket, helper->life}, helper->life > 0 ? 2 : 1);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for the serving processes */
     while ((fd = receive_descriptor(socket)) >= 0) {
@@ -260,18 +268,12 @@ _Noreturn static void help(int socket, const struct program_helper *helper) {
 
 /* The command's side. */
 
-static bool has_unattended(const struct program *programs, size_t count) {
-    bool has = false;
-    for (size_t i = 0; i < count; i++)
-        has = has || programs[i].is_unattended;
-    return has;
-}
-
 bool program_helper_start(struct program_helper *helper, const struct program *programs,
                           size_t count, struct error *error) {
     int ends[2], life[2] = {0, 0};
     *helper = (struct program_helper){.socket = -1, .programs = programs, .count = count};
-    bool made = make_sockets(ends) && (!has_unattended(programs, count) || make_sockets(life));
+    bool made =
+        make_sockets(ends) && (!has_unattended(programs, count, false) || make_sockets(life));
     pid_t process = made ? fork() : -1;
     if (process < 0)
         return fail(error, STATUS_INTERNAL, "no process to run programs: %s", strerror(errno));

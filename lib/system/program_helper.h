@@ -30,8 +30,8 @@ bool program_helper_run(const struct program_helper *helper, size_t program,
                         struct error *error);
 
 /* Starts a program that is unattended, and does not wait for it. The helper reports on stderr if it
- * fails. It is killed if this process and its copies end before, or after program_helper_end. False
- * and an error as for program_helper_run. */
+ * fails. Unless it lasts, it is killed if this process and its copies end before, or after
+ * program_helper_end. False and an error as for program_helper_run. */
 bool program_helper_begin(const struct program_helper *helper, size_t program,
                           const struct program_run *run, struct error *error);
 

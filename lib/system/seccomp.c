@@ -93,7 +93,7 @@ enum {
 static const struct row always[] = {
     ANY(read), ANY(readv), ANY(pread64), ANY(write), ANY(writev), ANY(close), ANY(lseek),
     ANY(fstat), ANY(dup), ANY(dup3), ANY(pipe2), ANY(ppoll), ANY(pselect6),
-    ANY(getcwd), ANY(readlinkat), ANY(faccessat), ANY(faccessat2), ANY(statx), ANY(fstatfs),
+    ANY(getcwd), ANY(fchdir), ANY(readlinkat), ANY(faccessat), ANY(faccessat2), ANY(statx), ANY(fstatfs),
     ANY(getdents64), ANY(brk), ANY(munmap), ANY(mremap), ANY(mlock), ANY(mlock2),
     ANY(munlock), ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(sigaltstack),
     ANY(restart_syscall), ANY(futex), ANY(set_robust_list), ANY(set_tid_address),
@@ -156,7 +156,7 @@ static const struct row always[] = {
 /* For writing files; created files belong to their owner alone and are not executable. */
 static const struct row writing[] = {
     IF(openat, IS(3, 07177, 0)), IF(mkdirat, IS(2, 07077, 0)), ANY(fsync), ANY(syncfs),
-    ANY(ftruncate), ANY(fchdir), ANY(fallocate), ANY(flock), ANY(renameat), ANY(renameat2),
+    ANY(ftruncate), ANY(fallocate), ANY(flock), ANY(renameat), ANY(renameat2),
     ANY(unlinkat),
 #ifdef SYS_open
     IF(open, IS(2, 07177, 0)), IF(mkdir, IS(1, 07077, 0)), ANY(rename), ANY(unlink),
@@ -172,6 +172,11 @@ static const struct row times[] = {
 #ifdef SYS_mmap2
     IF(utimensat_time64, IS_NULL(1)),
 #endif
+};
+
+/* For the modes of a terminal. */
+static const struct row terminal[] = {
+    IF(ioctl, IS(1, WHOLE, TCSETS)),
 };
 
 /* For connecting to servers, including the thread that looks up names. */
@@ -343,14 +348,16 @@ bool linux_seccomp(const struct confinement *needs, bool *had) {
     *had = ARCHITECTURE != 0;
     if (!*had)
         return true;
-    struct row *rows = must_alloc(sizeof always + sizeof writing + sizeof times + sizeof network +
-                                  sizeof sockets + sizeof jobs + sizeof paired);
+    struct row *rows = must_alloc(sizeof always + sizeof writing + sizeof times + sizeof terminal +
+                                  sizeof network + sizeof sockets + sizeof jobs + sizeof paired);
     size_t count = 0;
     ADD_ROWS(rows, count, always);
     if (needs->writes[0] != NULL)
         ADD_ROWS(rows, count, writing);
     if (needs->times)
         ADD_ROWS(rows, count, times);
+    if (needs->terminal)
+        ADD_ROWS(rows, count, terminal);
     if (needs->network)
         ADD_ROWS(rows, count, network);
     if (needs->sockets != NULL)

@@ -259,7 +259,7 @@ static bool print_one(void *context, const char *name, double time, jv document,
 static void each(char *line) {
     struct error error;
     enum store_place place = (enum store_place)find_word(places, 3, word(&line));
-    bool good = store->kind->each(store, place, print_one, NULL, &error);
+    bool good = store->kind->each(store, place, 0, print_one, NULL, &error);
     say(good ? "end" : "error", good ? "" : error.text);
 }
 
