@@ -68,6 +68,7 @@ enum {
 struct job {
     enum action action;
     const char *where;
+    char *shown;  /* in the audit log */
     char **names; /* to retry */
     struct store *store;
     struct stages stages;
@@ -152,6 +153,7 @@ static bool configure(void *context, struct error *error) {
     signal(SIGPIPE, SIG_IGN);
     if (job->action == INIT)
         return init(job->where, error);
+    job->shown = store_shown(job->where);
     if ((job->action == RUN && !prepare_stages(job, error)) || !open_store(job, error))
         return false;
     tzset();
@@ -189,6 +191,7 @@ static int run(struct job *job) {
                   .backoff = options.backoff,
                   .give_up = options.give_up,
                   .limit = earlier ? "--max-stage-time" : "--stage-timeout"},
+        .spool = job->shown,
         .jobs = possible_jobs(),
         .stage_timeout = earlier ? options.max_stage_time : options.stage_timeout,
         .waits = options.wait};
@@ -214,6 +217,7 @@ static int act(void *context) {
 
 static void release(void *context) {
     struct job *job = context;
+    free(job->shown);
     if (job->store != NULL)
         job->store->kind->close(job->store);
     stages_free(&job->stages);

@@ -11,6 +11,7 @@
 struct engine_settings {
     const struct program_helper *helper; /* started with the programs of the stages */
     struct work_rules rules;
+    const char *spool;    /* its name in the audit log, NULL for none */
     size_t jobs;          /* documents that are worked on at a time, at least 1 */
     double stage_timeout; /* seconds that a stage may have a document; 0 for any */
     bool waits;           /* goes on until the queue is empty */

@@ -1,5 +1,6 @@
 #include "approval/audit.h"
 
+#include "approval/audit_origin.h"
 #include "base/clock.h"
 #include "base/program_name.h"
 #include "base/text.h"
@@ -142,7 +143,7 @@ static jv stamp(jv record) {
     strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &now);
     record = json_set(record, "format", jv_number(FORMAT));
     record = json_set_string(record, "command", program_name());
-    return json_set_string(record, "time", time);
+    return audit_origin(json_set_string(record, "time", time));
 }
 
 jv audit_stamp(jv records) {
