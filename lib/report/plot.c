@@ -42,7 +42,7 @@ static double height_of(double value, double step) {
 
 /* Begins a plot whose lines are `step` apart. */
 static void begin(struct text *to, const char *label, double step) {
-    text_add_format(to, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
+    text_add_format(to, "<div class=\"wide\"><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
                     HEIGHT, label);
     for (int i = 0; i <= LINES; i++) {
         double y = HEIGHT - BOTTOM - height_of(i * step, step);
@@ -116,7 +116,7 @@ void plot_days(struct text *to, const struct groups *all) {
             add_label(to, x + each / 2,
                       days[i].name + (count > 1 && days[i].name[0] != '-' ? 5 : 0));
     }
-    text_add_string(to, "</svg>\n");
+    text_add_string(to, "</svg></div>\n");
     add_legend(to, days, count);
     if (left_out > 0)
         text_add_format(to, "<p>The newest %d of %zu days with calls.</p>\n", PLOT_DAYS,
@@ -153,6 +153,6 @@ void plot_times(struct text *to, const struct times *times) {
         end_bar(to);
         add_label(to, x + each / 2, bars[i].label);
     }
-    text_add_string(to, "</svg>\n<p class=\"legend\">Answers by the time that they took: each bar "
+    text_add_string(to, "</svg></div>\n<p class=\"legend\">Answers by the time that they took: each bar "
                         "is what took less than it says, and no less than the one before.</p>\n");
 }
