@@ -42,8 +42,9 @@ static double height_of(double value, double step) {
 
 /* Begins a plot whose lines are `step` apart. */
 static void begin(struct text *to, const char *label, double step) {
-    text_add_format(to, "<div class=\"wide\"><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
-                    HEIGHT, label);
+    text_add_format(
+        to, "<div class=\"wide\"><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n",
+        WIDTH, HEIGHT, label);
     for (int i = 0; i <= LINES; i++) {
         double y = HEIGHT - BOTTOM - height_of(i * step, step);
         text_add_format(to,
@@ -153,6 +154,7 @@ void plot_times(struct text *to, const struct times *times) {
         end_bar(to);
         add_label(to, x + each / 2, bars[i].label);
     }
-    text_add_string(to, "</svg></div>\n<p class=\"legend\">Answers by the time that they took: each bar "
-                        "is what took less than it says, and no less than the one before.</p>\n");
+    text_add_string(
+        to, "</svg></div>\n<p class=\"legend\">Answers by the time that they took: each bar "
+            "is what took less than it says, and no less than the one before.</p>\n");
 }
