@@ -205,7 +205,7 @@ END
 
 @test "lines that are none are named and left out, whatever they are: cut off, huge, binary, twice named, deep" {
   event good 2026-11-24T10:00:00Z asked a 'user:"ann"'
-  head -c -5 good > cut
+  head -c -5 good > torn
   { cat good; head -c 10485760 /dev/zero | tr '\0' x; echo; } > huge
   { cat good; printf '{"a":"\0"}\n'; } > nul
   { cat good; printf '{"event":"\xff\xfe"}\n'; } > bytes
@@ -216,7 +216,7 @@ END
   { cat good; chained '{"event":"denied","time":5,"n":"2","user":7,"seconds":"9","status":"x","call":["c"],"request_digest":{"a":1}}'; } > kinds
   { cat good; echo; echo '[]'; echo '"text"'; echo '{}'; } > others
   head -c 100000 /dev/urandom > noise
-  for file in cut huge nul bytes twice within deep nested kinds others noise; do
+  for file in torn huge nul bytes twice within deep nested kinds others noise; do
     for how in '' --json --csv; do
       # shellcheck disable=SC2086 # nothing, or a word
       run timeout 60 audit-report $how "$file"
