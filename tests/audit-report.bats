@@ -236,6 +236,10 @@ END
 @test "escapes, white space and members of any kind are read as jq reads them" {
   event log 2026-11-24T10:00:00Z asked a 'user:"a\"n\\n\u00e9\ud83d\ude00",details:{a:[1,{b:"}]"}]},x:-1.5,y:true,z:null'
   chained '{"event": "denied","time":"2026-11-24T10:00:09Z" , "request_digest":"sha-256:b","user":"bob","n":1,"previous":null}' > spaced
+  members=$(jq -nc '[range(100) | {"x\\r\(.)": .}] | add')
+  event many 2026-11-24T10:00:00Z asked a "user:\"ann\"} + $members + {y:1"
+  audit-verify -q many
+  audit-report --json many | jq -se 'map(select(.kind == "call"))[0] | .user == "ann" and .whole'
   audit-report --json log | jq -se 'map(select(.kind == "call"))[0] | .user == "a\"n\\n\u00e9\ud83d\ude00" and .whole'
   audit-report --json spaced | jq -se 'map(select(.kind == "call"))[0] | .user == "bob" and .outcome == "denied" and .whole'
 }

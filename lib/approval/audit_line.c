@@ -74,6 +74,15 @@ static const char *after_number(const char *at, const char *end) {
     return plain && at < end && (*at == ',' || *at == '}') ? at : NULL;
 }
 
+/* The place after a string that libjq has written. */
+static const char *skip_string(const char *at, const char *end) {
+    if (at == end || *at++ != '"')
+        return NULL;
+    while (at < end && *at != '"')
+        at += *at == '\\' ? 2 : 1;
+    return at < end ? at + 1 : NULL;
+}
+
 /* Where a value ends that libjq must look at: the comma or brace behind it; NULL if it does not. */
 static const char *skip_value(const char *at, const char *end) {
     size_t depth = 0;
@@ -130,24 +139,34 @@ static bool is_new(const struct json_span *keys, size_t count) {
     return true;
 }
 
-/* Reads an object without white space and without escapes in its names. */
-static bool read_plain(struct audit_line *line, const char *text, size_t size) {
+/* The place after a member, which begins at `at`; NULL if libjq must look at it, or has: `trusted`
+ * is what it has written. */
+static const char *after_member(struct audit_line *line, const char *at, const char *end,
+                                bool trusted, struct json_span *key) {
+    const char *after = trusted ? skip_string(at, end) : after_string(at, end);
+    if (after == NULL || after == end || *after != ':')
+        return NULL;
+    const char *value = after + 1;
+    *key = (struct json_span){at + 1, (size_t)(after - at - 2)};
+    after = trusted ? skip_value(value, end) : after_value(value, end);
+    if (after != NULL)
+        keep(line, *key, (struct json_span){value, (size_t)(after - value)});
+    return after;
+}
+
+/* Reads an object without white space. */
+static bool read_plain(struct audit_line *line, const char *text, size_t size, bool trusted) {
     struct json_span keys[KEYS_LIMIT];
     const char *at = text, *end = text + size;
     for (int i = 0; i < AUDIT_MEMBERS; i++)
         line->member[i] = (struct json_span){NULL, 0};
     if (size < 2 || *at != '{')
         return false;
-    for (size_t count = 0; count < KEYS_LIMIT; count++) {
-        const char *key = at + 1, *after = after_string(key, end);
-        if (after == NULL || after == end || *after != ':')
+    for (size_t count = 0; trusted || count < KEYS_LIMIT; count++) {
+        struct json_span *key = &keys[trusted ? 0 : count];
+        at = after_member(line, at + 1, end, trusted, key);
+        if (at == NULL || at == end || (!trusted && !is_new(keys, count + 1)))
             return false;
-        keys[count] = (struct json_span){key + 1, (size_t)(after - key - 2)};
-        const char *value = after + 1;
-        at = after_value(value, end);
-        if (at == NULL || at == end || !is_new(keys, count + 1))
-            return false;
-        keep(line, keys[count], (struct json_span){value, (size_t)(at - value)});
         if (*at == '}')
             return at + 1 == end;
         if (*at != ',')
@@ -159,14 +178,14 @@ static bool read_plain(struct audit_line *line, const char *text, size_t size) {
 bool audit_line_read(struct audit_line *line, const char *text, size_t size) {
     struct error ignored;
     jv record;
-    if (read_plain(line, text, size))
+    if (read_plain(line, text, size, false))
         return true;
     if (!json_parse(text, size, &record, &ignored))
         return false;
     free(line->other);
     line->other = jv_get_kind(record) == JV_KIND_OBJECT ? json_visible(record) : NULL;
     jv_free(record);
-    return line->other != NULL && read_plain(line, line->other, strlen(line->other));
+    return line->other != NULL && read_plain(line, line->other, strlen(line->other), true);
 }
 
 char *audit_line_text(const struct audit_line *line, enum audit_member member) {
