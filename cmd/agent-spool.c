@@ -71,7 +71,7 @@ enum { MOST_JOBS = 1000 };
 struct job {
     enum action action;
     const char *where;
-    char *shown;  /* in what is told of it */
+    char *shown;  /* in the audit log, and in what is told of it */
     char **names; /* to retry; or the other spools to list */
     struct store *store;
     struct spool_list *list;
@@ -140,7 +140,6 @@ static bool open_store(struct job *job, struct error *error) {
     enum store_use use = uses[job->action];
     if (job->action == RETRY && postgres_url_is(job->where))
         use = STORE_ADDS; /* which makes no spool there, and needs no key */
-    job->shown = store_shown(job->where);
     job->store = store_kind_of(job->where)->open(job->where, use, error);
     return job->store != NULL;
 }
@@ -155,6 +154,7 @@ static bool configure(void *context, struct error *error) {
         job->list = spool_list_open(&options.list, names, &options.needs, error);
         return job->list != NULL;
     }
+    job->shown = store_shown(job->where);
     if ((job->action == RUN && !prepare_stages(job, error)) || !open_store(job, error))
         return false;
     clock_boot();
@@ -184,6 +184,7 @@ static int run(struct job *job) {
                   .backoff = options.backoff,
                   .give_up = options.give_up,
                   .limit = earlier ? "--max-stage-time" : "--stage-timeout"},
+        .spool = job->shown,
         .jobs = engine_files_jobs(options.jobs),
         .stage_timeout = earlier ? options.max_stage_time : options.stage_timeout,
         .waits = options.wait};

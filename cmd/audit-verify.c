@@ -1,5 +1,5 @@
 /* audit-verify: finds lines of an audit log that were changed, removed or moved. */
-#include "approval/audit.h"
+#include "approval/audit_chain.h"
 #include "cli/options.h"
 #include "cli/run.h"
 #include "document/reader.h"
@@ -72,11 +72,8 @@ static bool configure(void *context, struct error *error) {
 
 static bool verify_file(int descriptor, const char *path, struct audit_summary *summary,
                         struct error *error) {
-    FILE *file = fdopen(descriptor, "r");
-    if (file == NULL)
-        return fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
-    bool good = audit_verify(file, path, options.head, report_fault, summary, error);
-    fclose(file);
+    bool good = audit_verify(descriptor, path, options.head, report_fault, summary, error);
+    close(descriptor);
     return good;
 }
 

@@ -1,6 +1,7 @@
 /* ciba-channel: Keycloak's authentication channel, and the page on which users answer, as a CGI
  * program or behind inetd. */
 #include "approval/audit.h"
+#include "approval/audit_origin.h"
 #include "channel/assistant.h"
 #include "channel/question_spool.h"
 #include "channel/rounds.h"
@@ -129,7 +130,7 @@ static bool configure(void *context, struct error *error) {
     struct channel *channel = &job->channel;
     if (!configure_channel(channel, error) || (!options.deliver && !check_secret(channel, error)) ||
         !durable_ready(channel->directory, true, error) ||
-        !question_spool_make(channel->directory, error) ||
+        !question_spool_make(channel->directory, error) || !audit_origin_configure(error) ||
         (channel->audit != NULL && !audit_ready(channel->audit, error)))
         return false;
     tzset();

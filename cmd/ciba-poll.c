@@ -1,4 +1,5 @@
 /* ciba-poll: waits until the user has decided. */
+#include "approval/audit_origin.h"
 #include "base/clock.h"
 #include "ciba/live_line.h"
 #include "ciba/notification_spool.h"
@@ -232,6 +233,7 @@ static bool configure(void *context, struct error *error) {
         (job->signals = signals_catch(error)) < 0 ||
         (spool != NULL && !durable_ready(spool, true, error)))
         return false;
+    audit_origin_client(job->client.credentials.id);
     job->client.without_id_token = options.without_id_token;
     job->spool = spool != NULL ? notification_spool_watch(spool) : -1;
     client_needs(&job->client, &options.needs);

@@ -170,6 +170,7 @@ static void tell_journals(const struct engine *engine, struct stage_process *pro
         return;
     struct stage_message message = stage_message_new(STAGE_JOURNAL, flight->number);
     message.audit = engine->store->kind->has_audit;
+    engine_say_place(engine, flight, &message);
     message.entries = jv_copy(flight->held->journal);
     message.descriptor = engine_lock(engine, flight, true);
     stage_process_tell(process, STAGE_WITHIN, &message);

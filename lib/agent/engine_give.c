@@ -42,9 +42,17 @@ static const char *journal_lines(struct flight *flight) {
     return flight->lines.text;
 }
 
+void engine_say_place(const struct engine *engine, const struct flight *flight,
+                      struct stage_message *message) {
+    const char *spool = engine->settings->spool;
+    message->name = must_copy(flight->held->name);
+    message->spool = spool != NULL ? must_copy(spool) : NULL;
+}
+
 void engine_hand_over(struct engine *engine, struct flight *flight, struct stage_process *process) {
     struct stage_message message = stage_message_new(STAGE_DOCUMENT, flight->number);
     message.audit = engine->store->kind->has_audit;
+    engine_say_place(engine, flight, &message);
     message.text = must_copy(work_text(&flight->work));
     message.lines = journal_lines(flight);
     message.descriptor = engine_lock(engine, flight, false);

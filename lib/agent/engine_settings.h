@@ -15,6 +15,7 @@ struct engine_settings {
      * takes (decision_notice.h) with the document's name as `document`; NULL for nothing. */
     void (*decided)(void *context, jv decision);
     void *context;        /* of that */
+    const char *spool;    /* its name in the audit log, NULL for none */
     size_t jobs;          /* documents that are worked on at a time, at least 1 */
     double stage_timeout; /* seconds that a stage may have a document; 0 for any */
     bool waits;           /* goes on until the queue is empty */

@@ -96,6 +96,10 @@ void engine_stop(struct engine *engine);
 
 /* engine_give.c */
 
+/* Sets what audit records say of the document: its name, and the spool. */
+void engine_say_place(const struct engine *engine, const struct flight *flight,
+                      struct stage_message *message);
+
 /* The document waits for a process of its stage from now on. */
 void engine_wait(struct flight *flight);
 

@@ -1,5 +1,6 @@
 #include "approval/audit.h"
 
+#include "approval/audit_origin.h"
 #include "base/clock.h"
 #include "base/program_name.h"
 #include "base/text.h"
@@ -16,10 +17,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { FORMAT = 1 };
-
-static const char digest_member[] = ",\"digest\":\"";
 
 /* Opens the log from that many rotations ago (logrotate(8) renames each file to the next number),
  * and waits until nobody appends to it. `fd` is the current log, -1 if it does not exist yet.
@@ -108,7 +105,7 @@ static char *make_line(jv record) {
     char *text = json_visible(record);
     text[strlen(text) - 1] = '\0'; /* the closing brace, before which the digest is inserted */
     char *digest = digest_of(text, strlen(text));
-    char *line = must_format("%s%s%s\"}\n", text, digest_member, digest);
+    char *line = must_format("%s,\"digest\":\"%s\"}\n", text, digest);
     jv_free(record);
     free(text);
     free(digest);
@@ -121,8 +118,9 @@ static bool chain(jv *record, const char *path, const char *last, struct error *
     jv before = jv_invalid();
     double number = 0;
     bool good = last == NULL ||
-                (json_parse(last, strlen(last), &before, error) && json_is_format(before, FORMAT) &&
-                 json_number(before, "n", &number) && json_string(before, "digest") != NULL);
+                (json_parse(last, strlen(last), &before, error) &&
+                 json_is_format(before, AUDIT_LINE_FORMAT) && json_number(before, "n", &number) &&
+                 json_string(before, "digest") != NULL);
     if (good) {
         const char *previous = json_string(before, "digest");
         *record = json_set(*record, "n", jv_number(number + 1));
@@ -140,9 +138,9 @@ static jv stamp(jv record) {
     char time[40];
     struct tm now = clock_utc();
     strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &now);
-    record = json_set(record, "format", jv_number(FORMAT));
+    record = json_set(record, "format", jv_number(AUDIT_LINE_FORMAT));
     record = json_set_string(record, "command", program_name());
-    return json_set_string(record, "time", time);
+    return audit_origin(json_set_string(record, "time", time));
 }
 
 jv audit_stamp(jv records) {
@@ -235,76 +233,4 @@ bool audit_ready(const char *path, struct error *error) {
     if (fd >= 0)
         close(fd);
     return good;
-}
-
-/* What is wrong with a line (`size` bytes, including its newline) by itself, NULL for nothing; then
- * sets *record. The line must be byte for byte what make_line writes: nothing may follow the
- * digest. */
-static const char *line_fault(char *line, size_t size, jv *record) {
-    struct error ignored;
-    char *digest_at = NULL;
-    if (line[size - 1] != '\n')
-        return "is cut off";
-    for (char *at = line; (at = strstr(at, digest_member)) != NULL; at++)
-        digest_at = at;
-    if (digest_at == NULL || !json_parse(line, size - 1, record, &ignored))
-        return "is not a line of an audit log";
-    char *digest = digest_of(line, (size_t)(digest_at - line));
-    char *end = must_format("%s%s\"}\n", digest_member, digest);
-    bool same = strlen(end) == size - (size_t)(digest_at - line) &&
-                memcmp(end, digest_at, strlen(end)) == 0;
-    free(end);
-    free(digest);
-    return !same                              ? "was changed"
-           : !json_is_format(*record, FORMAT) ? "was written by a later version of this command"
-                                              : NULL;
-}
-
-/* What is wrong with the order of a line and the one before. */
-static const char *order_fault(jv record, const struct audit_summary *summary) {
-    const char *head = summary->head;
-    double number = 0, last = summary->last;
-    json_number(record, "n", &number);
-    bool follows = head == NULL ? !json_has(record, "previous") : json_is(record, "previous", head);
-    if (summary->lines == 1 && head != NULL)
-        return follows ? NULL : "does not follow the line with the digest of --after";
-    if (summary->lines == 1 && number > 1)
-        return "is not the first: those before it are in an earlier file (see --after), or were "
-               "removed";
-    if (number > last + 1)
-        return "does not follow: lines before it were removed, or are in a file that is not given";
-    if (number < last + 1)
-        return "does not follow: it was moved, or put in twice; is the earliest file given first?";
-    return follows ? NULL : "does not follow: the line before it was changed";
-}
-
-bool audit_verify(FILE *file, const char *path, const char *wanted,
-                  void (*fault)(const char *path, unsigned long line, const char *what),
-                  struct audit_summary *summary, struct error *error) {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t size;
-    for (unsigned long place = 1; (size = getline(&line, &room, file)) >= 0; place++) {
-        jv record = jv_invalid();
-        summary->lines++;
-        const char *what = line_fault(line, (size_t)size, &record);
-        if (what == NULL)
-            what = order_fault(record, summary);
-        if (what != NULL) {
-            summary->faults++;
-            fault(path, place, what);
-        }
-        const char *digest = json_string(record, "digest");
-        summary->last++;
-        if (digest != NULL) {
-            json_number(record, "n", &summary->last);
-            free(summary->head);
-            summary->head = must_copy(digest);
-            if (wanted != NULL && strcmp(digest, wanted) == 0)
-                summary->saw_wanted = true;
-        }
-        jv_free(record);
-    }
-    free(line);
-    return !ferror(file) || fail(error, STATUS_NO_FILE, "%s: %s", path, strerror(errno));
 }

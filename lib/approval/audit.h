@@ -9,7 +9,8 @@
 
 #include <jv.h>
 #include <stdbool.h>
-#include <stdio.h>
+
+enum { AUDIT_LINE_FORMAT = 1 };
 
 /* Appends the records, an array of objects that is taken, and sets in each format (1), n (the
  * line's number), time (RFC 3339, UTC), command, previous and digest. Atomic across processes. With
@@ -29,21 +30,5 @@ bool audit_append_unless(const char *path, jv record, const char *const *ids, bo
 
 /* Whether a record could be appended. Creates no file. False and an error as for audit_append. */
 bool audit_ready(const char *path, struct error *error);
-
-/* Of all files of a log, read from the earliest; zeroed before the first. */
-struct audit_summary {
-    unsigned long lines, faults;
-    char *head; /* digest of the last line, NULL without lines; set it beforehand to the digest that
-                   the first line must follow. The caller frees. */
-    double last; /* number of the last line */
-    bool saw_wanted;
-};
-
-/* Reads a file of the log and calls `fault` for each line that was changed, removed or moved, with
- * its place in the file. `wanted` is a digest that some line must have, or NULL. False and an error
- * with status 66 if it cannot be read; `path` is its name in messages. */
-bool audit_verify(FILE *file, const char *path, const char *wanted,
-                  void (*fault)(const char *path, unsigned long line, const char *what),
-                  struct audit_summary *summary, struct error *error);
 
 #endif

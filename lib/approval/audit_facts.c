@@ -1,13 +1,18 @@
 #include "approval/audit_facts.h"
 
+#include "base/clock.h"
 #include "document/call.h"
 #include "document/together.h"
 #include "jose/digest.h"
 #include "jose/jwt.h"
 #include "json/json.h"
+#include "json/redact_json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { ORDER_LIMIT = 200 /* bytes of an order's id */ };
 
 jv audit_event_id(const char *event, const char *auth_req_id, jv call) {
     jv authorization = json_get(call, "authorization");
@@ -37,6 +42,7 @@ jv audit_facts(jv call, const char *event) {
                                        "message_code",
                                        "message_salt",
                                        "call_digest",
+                                       "requested_at",
                                        "expires_at",
                                        "reused",
                                        "lease",
@@ -73,6 +79,31 @@ jv audit_facts(jv call, const char *event) {
     return facts;
 }
 
+/* How long the answer took, until this command learnt of it. What is told late does not say it. */
+static jv add_seconds(jv facts, jv call) {
+    double asked_at, now = floor(clock_now());
+    if (!json_number(facts, "requested_at", &asked_at) || json_has(call, "untold") ||
+        json_has(facts, "reused") || now < asked_at)
+        return facts;
+    return json_set(facts, "seconds", jv_number(now - asked_at));
+}
+
+/* The id that a broker gave the order, in the call's result; invalid if it gave none that is short.
+ */
+static jv order_of(jv result) {
+    static const char *const places[] = {"body", "order"}, *const names[] = {"order_id", "id"};
+    jv content = json_get(result, "content"), found = jv_invalid();
+    for (size_t i = 0; i < 2 * sizeof places / sizeof *places && !jv_is_valid(found); i++) {
+        jv order = json_get(content, places[i / 2]);
+        const char *id = json_string(order, names[i % 2]);
+        if (id != NULL && strlen(id) <= ORDER_LIMIT)
+            found = redact_json(jv_string(id));
+        jv_free(order);
+    }
+    jv_free(content);
+    return found;
+}
+
 jv audit_newest_facts(jv call) {
     jv authorization = json_get(call, "authorization"), result = json_get(call, "result");
     const char *state = json_string(authorization, "status");
@@ -81,7 +112,10 @@ jv audit_newest_facts(jv call) {
     const char *event = executed ? "executed" : asked ? "asked" : nobody ? "not_asked" : state;
     jv facts = audit_facts(call, event != NULL ? event : "failed");
     double code;
+    if (!executed && !asked && !nobody)
+        facts = add_seconds(facts, call);
     if (executed) {
+        facts = json_set(facts, "order", order_of(result));
         facts = json_delete(json_delete(facts, "error"), "error_description");
         facts = json_set_string(facts, "error", json_string(result, "error"));
     }

@@ -32,9 +32,8 @@ jv lease_audit_facts(jv call) {
     return facts;
 }
 
-bool lease_audit_use(const char *log, jv call, bool *stale, struct error *error) {
+bool lease_audit_use(const char *log, jv call, jv facts, bool *stale, struct error *error) {
     jv authorization = json_get(call, "authorization"), lease = json_get(authorization, "lease");
-    jv facts = lease_audit_facts(call);
     char *end = event_id(json_string(lease, "id"), END);
     const char *ids[] = {json_string(facts, "id"), end, NULL};
     bool good = audit_append_unless(log, jv_copy(facts), ids, stale, error);

@@ -280,7 +280,9 @@ static bool tell_use(const struct ledger *ledger, jv call, struct error *error) 
     bool stale = false;
     struct error ignored;
     size_t unreadable;
-    if (ledger->audit == NULL || lease_audit_use(ledger->audit, call, &stale, error))
+    if (ledger->audit == NULL ||
+        lease_audit_use(ledger->audit, call, ledger_located(ledger, lease_audit_facts(call)),
+                        &stale, error))
         return !ledger_logs_in_stage(ledger) ||
                ledger_log(ledger, JV_ARRAY(lease_audit_facts(call)), true, error);
     if (stale) {

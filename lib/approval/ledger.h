@@ -94,6 +94,10 @@ void ledger_resume(struct ledger *ledger, struct journal *journal);
 /* False in a stage whose agent-spool has ended: then nothing more that has an effect is done. */
 bool ledger_lives(const struct ledger *ledger);
 
+/* The record with the spool and the document that it is about, as far as they are known. Takes the
+ * record. */
+jv ledger_located(const struct ledger *ledger, jv record);
+
 /* Whether there is an audit log, and appending to it, as audit_append. */
 bool ledger_logs(const struct ledger *ledger);
 bool ledger_logs_in_stage(const struct ledger *ledger); /* to agent-spool */

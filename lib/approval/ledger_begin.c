@@ -3,6 +3,7 @@
 #include "approval/audit_facts.h"
 #include "approval/ledger.h"
 #include "document/stage.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 
@@ -104,6 +105,22 @@ bool ledger_logs_in_stage(const struct ledger *ledger) {
     return audited(ledger) != NULL;
 }
 
+jv ledger_located(const struct ledger *ledger, jv record) {
+    struct stage_document *document = journal_stage(ledger->journal);
+    if (document == NULL)
+        return record;
+    record = json_set_string(record, "spool", document->spool);
+    return json_set_string(record, "document", document->name);
+}
+
+/* Takes the records. */
+static jv located(const struct ledger *ledger, jv records) {
+    for (int i = 0; i < jv_array_length(jv_copy(records)); i++)
+        records =
+            jv_array_set(records, i, ledger_located(ledger, jv_array_get(jv_copy(records), i)));
+    return records;
+}
+
 bool ledger_log(const struct ledger *ledger, jv records, bool once, struct error *error) {
     struct stage_document *document = audited(ledger);
     struct stage_document *own = journal_stage(ledger->journal);
@@ -112,9 +129,9 @@ bool ledger_log(const struct ledger *ledger, jv records, bool once, struct error
         return false;
     }
     if (document == NULL)
-        return audit_append(ledger->audit, records, once, error);
+        return audit_append(ledger->audit, located(ledger, records), once, error);
     struct stage_message message = stage_message_new(STAGE_AUDIT, document->number);
-    message.entries = audit_stamp(records);
+    message.entries = audit_stamp(located(ledger, records));
     message.once = once;
     bool good = stage_ask(document, &message, NULL, error);
     stage_message_free(&message);

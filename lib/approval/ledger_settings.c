@@ -1,5 +1,6 @@
 /* Where the records are, from the command line and the settings: the first part of ledger.h. */
 #include "approval/audit.h"
+#include "approval/audit_origin.h"
 #include "approval/ledger.h"
 #include "approval/seal.h"
 #include "base/clock.h"
@@ -15,6 +16,8 @@ bool ledger_configure(struct ledger *ledger, const struct ledger_settings *setti
                               .audit = settings_get(settings->audit, "CIBA_AUDIT", NULL),
                               .spent_folder = settings_get(settings->spent, "CIBA_SPENT", NULL)};
     ledger->in_stage = stage_role() != STAGE_ABSENT;
+    if (!audit_origin_configure(error))
+        return false;
     if (ledger->in_stage && settings->journal != NULL)
         return fail(error, STATUS_USAGE,
                     "--journal-file: here agent-spool keeps the journal of each document");
@@ -29,6 +32,8 @@ bool ledger_configure(struct ledger *ledger, const struct ledger_settings *setti
 
 bool ledger_configure_store(struct ledger *ledger, const struct ledger_settings *settings,
                             const char *client_id, struct error *error) {
+    if (!audit_origin_configure(error))
+        return false;
     clock_boot(); /* while it can be read: a lease is of one boot */
     ledger->store.client_id = client_id;
     ledger->store.folder = settings_get(settings->store, "CIBA_STORE", NULL);

@@ -1,6 +1,7 @@
 #include "approval/token_keeper.h"
 
 #include "approval/audit_facts.h"
+#include "approval/audit_origin.h"
 #include "approval/seal.h"
 #include "base/clock.h"
 #include "document/call.h"
@@ -32,7 +33,10 @@ bool token_keeper_configure(struct token_keeper *keeper, const struct token_sett
     if (settings->refresh_for > 0 && ledger->seal_key == NULL)
         return fail(error, STATUS_CONFIG, "--refresh-for needs a seal: set --seal-key-file");
     keeper->active = true;
-    return client_configure(&keeper->client, &settings->client, error);
+    if (!client_configure(&keeper->client, &settings->client, error))
+        return false;
+    audit_origin_client(keeper->client.credentials.id);
+    return true;
 }
 
 void token_keeper_needs(const struct token_keeper *keeper, struct confinement *needs) {

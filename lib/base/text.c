@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,4 +31,22 @@ char *text_list(const char *const *words, size_t count, const char *last) {
         free(separator);
     }
     return list.text;
+}
+
+void text_add_format(struct text *to, const char *format, ...) {
+    char some[256];
+    va_list values;
+    va_start(values, format);
+    int size = vsnprintf(some, sizeof some, format, values);
+    va_end(values);
+    if (size >= 0 && (size_t)size < sizeof some) {
+        text_add(to, some, (size_t)size);
+        return;
+    }
+    char *all = must_alloc((size_t)size + 1);
+    va_start(values, format);
+    vsnprintf(all, (size_t)size + 1, format, values);
+    va_end(values);
+    text_add_string(to, all);
+    free(all);
 }

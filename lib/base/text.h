@@ -13,6 +13,8 @@ struct text {
 
 void text_add(struct text *to, const char *bytes, size_t size);
 void text_add_string(struct text *to, const char *string);
+void text_add_format(struct text *to, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* "a, b and c", where `last` is the word before the last item; the caller frees. */
 char *text_list(const char *const *words, size_t count, const char *last);

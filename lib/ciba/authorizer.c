@@ -1,5 +1,6 @@
 #include "ciba/authorizer.h"
 
+#include "approval/audit_origin.h"
 #include "base/clock.h"
 #include "base/redact.h"
 #include "ciba/notification_spool.h"
@@ -39,6 +40,7 @@ static bool configure_records(struct authorizer *authorizer, struct error *error
     const struct authorizer_settings *settings = authorizer->settings;
     struct ledger *ledger = &authorizer->ledger;
     const char *notification_dir = settings->notification_dir;
+    audit_origin_client(authorizer->client.credentials.id);
     if (!ledger_configure(ledger, &settings->ledger, error))
         return false;
     if (settings->no_document)

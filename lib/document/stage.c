@@ -62,9 +62,12 @@ static struct stage_document *add(struct stage_message *message) {
                                         .document = jv_copy(message->document),
                                         .entries = jv_copy(message->entries),
                                         .audit = message->audit,
+                                        .name = message->name,
+                                        .spool = message->spool,
                                         .status = STATUS_DONE,
                                         .lock = message->descriptor};
     message->descriptor = -1;
+    message->name = message->spool = NULL;
     document->next = stage.held;
     stage.held = document;
     return document;
@@ -81,6 +84,8 @@ static void free_document(struct stage_document *document) {
     for (size_t i = 0; i < document->waiting_count; i++)
         frame_free(&document->waiting[i]);
     free(document->waiting);
+    free(document->name);
+    free(document->spool);
     if (document->lock >= 0)
         close(document->lock);
     jv_free(document->document);

@@ -19,10 +19,11 @@
 /* A document that the stage has, from when it came until its result is given back. */
 struct stage_document {
     uint32_t number;
-    jv document; /* as it came; whoever works on it takes it. Invalid for an inner command */
-    jv entries;  /* of its journal, an array; whoever opens that takes them */
-    bool audit;  /* audit records go to the engine */
-    int status;  /* what the engine refused: the result's status is not better */
+    jv document;        /* as it came; whoever works on it takes it. Invalid for an inner command */
+    jv entries;         /* of its journal, an array; whoever opens that takes them */
+    bool audit;         /* audit records go to the engine */
+    char *name, *spool; /* of the document, for these records; NULL if unknown */
+    int status;         /* what the engine refused: the result's status is not better */
     /* What only stage.c looks at. */
     struct stage_document *next, *after;
     struct stage_message *answer; /* where the answer is waited for, NULL if it is not */

@@ -28,6 +28,7 @@ void stage_message_free(struct stage_message *message) {
     jv_free(message->entry);
     free(message->text);
     free(message->name);
+    free(message->spool);
     free(message->key);
     free(message->claim);
     free(message->error);
@@ -66,6 +67,8 @@ static jv head_of(const struct stage_message *message) {
         return flag(head, "once", message->once);
     case STAGE_DOCUMENT:
     case STAGE_JOURNAL:
+        head = json_set_string(head, "name", message->name);
+        head = json_set_string(head, "spool", message->spool);
         return flag(head, "audit", message->audit);
     case STAGE_SPEND:
     case STAGE_SPENT:
@@ -271,6 +274,14 @@ static bool read_result(struct lines *lines, unsigned flags, struct stage_messag
     return next_kept(lines, &message->document, &message->text, error);
 }
 
+/* What audit records need. */
+static bool read_place(jv head, struct stage_message *message, struct error *error) {
+    const char *name = json_string(head, "name"), *spool = json_string(head, "spool");
+    message->name = name != NULL ? must_copy(name) : NULL;
+    message->spool = spool != NULL ? must_copy(spool) : NULL;
+    return read_flag(head, "audit", &message->audit, error);
+}
+
 /* Reads the body but for what may follow its known lines. */
 static bool read_body(struct lines *lines, unsigned flags, struct stage_message *message, jv *head,
                       struct error *error) {
@@ -291,13 +302,11 @@ static bool read_body(struct lines *lines, unsigned flags, struct stage_message 
     case STAGE_RESULT:
         return read_result(lines, flags, message, error);
     case STAGE_DOCUMENT:
-        return next_object(lines, head, error) &&
-               read_flag(*head, "audit", &message->audit, error) &&
+        return next_object(lines, head, error) && read_place(*head, message, error) &&
                next_object(lines, &message->document, error) &&
                read_rest(lines, false, &message->entries, error);
     case STAGE_JOURNAL:
-        return next_object(lines, head, error) &&
-               read_flag(*head, "audit", &message->audit, error) &&
+        return next_object(lines, head, error) && read_place(*head, message, error) &&
                read_rest(lines, false, &message->entries, error);
     case STAGE_WRITTEN:
         return next_object(lines, head, error) && read_written(*head, message, error);

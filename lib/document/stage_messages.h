@@ -7,7 +7,8 @@
  *
  *   stage                               engine
  *   HELLO {"many": bool}           ->                 once, before it reads any document
- *                                  <-   DOCUMENT n    {"audit": bool}, the document, its journal
+ *                                  <-   DOCUMENT n    {"audit": bool, "name", "spool"}, the
+ *                                                     document, its journal
  *   ENTRY n, SPEND n, SPENT n or
  *   AUDIT n                        ->                 as often as the work needs
  *                                  <-   WRITTEN n     it is durable; or
@@ -19,7 +20,7 @@
  * A command with another id is an inner command of a program that is not ours (sh -c 'a | b'). It
  * sends KNOCK on that socket, with one end of a new pair of sockets, and waits on the other end:
  *
- *                                  <-   JOURNAL n     {"audit": bool}, the journal; in its turn,
+ *                                  <-   JOURNAL n     the same object, the journal; in its turn,
  *                                                     when the commands before have closed theirs
  *   ENTRY n, SPEND n, … as above   <->
  *   end of stream                  ->                 the next command has its turn
@@ -33,7 +34,8 @@
  *
  * A body is JSON lines, each a value as json_parse reads it:
  *
- *   DOCUMENT  an object (`audit`: whether audit records go to the engine, not to a file), then the
+ *   DOCUMENT  an object (`audit`: whether audit records go to the engine, not to a file; for
+ *             these records the document's `name` and its `spool`, which may be missing), then the
  *             document, then each journal entry (journal.h)
  *   JOURNAL   the object, then each entry
  *   WRITTEN   an object; for SPEND with `spent` (now, before or unknown) and `again`
@@ -106,22 +108,24 @@ enum stage_use { STAGE_USE_NONE, STAGE_USE_USED, STAGE_USE_NOT_USED, STAGE_USE_U
 struct stage_message {
     enum stage_kind kind;
     uint32_t number;
-    bool many;         /* HELLO */
-    bool audit;        /* DOCUMENT, JOURNAL */
-    bool once;         /* AUDIT */
-    bool unchanged;    /* RESULT */
-    bool last;         /* RESULT */
-    int status;        /* RESULT: the exit status; REFUSED */
-    jv document;       /* DOCUMENT; RESULT, invalid for none */
-    char *text;        /* of the document or entry, as it came with RESULT or ENTRY; may be set
-                          for DOCUMENT,
-                          instead of the document, without a line end. NULL for none */
-    jv entries;        /* DOCUMENT, JOURNAL: an array; AUDIT: the records */
-    const char *lines; /* may be set for DOCUMENT, instead of the entries: each with a line
-                          end. Stays its owner's */
-    jv entry;          /* ENTRY */
-    char *name, *key, *claim; /* SPEND, SPENT */
-    enum stage_use use;       /* SPENT */
+    bool many;          /* HELLO */
+    bool audit;         /* DOCUMENT, JOURNAL */
+    bool once;          /* AUDIT */
+    bool unchanged;     /* RESULT */
+    bool last;          /* RESULT */
+    int status;         /* RESULT: the exit status; REFUSED */
+    jv document;        /* DOCUMENT; RESULT, invalid for none */
+    char *text;         /* of the document or entry, as it came with RESULT or ENTRY; may be set
+                           for DOCUMENT,
+                           instead of the document, without a line end. NULL for none */
+    jv entries;         /* DOCUMENT, JOURNAL: an array; AUDIT: the records */
+    const char *lines;  /* may be set for DOCUMENT, instead of the entries: each with a line
+                           end. Stays its owner's */
+    jv entry;           /* ENTRY */
+    char *name;         /* SPEND, SPENT; of the DOCUMENT, also with JOURNAL: NULL if unknown */
+    char *spool;        /* DOCUMENT, JOURNAL: where it is, NULL if unknown */
+    char *key, *claim;  /* SPEND, SPENT */
+    enum stage_use use; /* SPENT */
     enum stage_answer answer; /* WRITTEN */
     bool again;               /* WRITTEN */
     char *error;              /* REFUSED */

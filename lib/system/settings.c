@@ -62,6 +62,8 @@ static const struct setting {
      "ciba-doctor llm-chat"},
     {"AZURE_OPENAI_ENDPOINT", PLAIN, "the server of Azure's API",
      "ciba-doctor llm-chat"},
+    {"CIBA_AGENT", PLAIN, "the agent's name in the audit log",
+     "ciba-authorize ciba-channel ciba-hook ciba-lease ciba-poll ciba-run mcp-gate stock-buy tool-run"},
     {"CIBA_AUDIT", PLAIN, "the file of the audit log",
      "ciba-authorize ciba-channel ciba-hook ciba-lease ciba-poll ciba-run mcp-gate stock-buy tool-run"},
     {"CIBA_CHANNEL_DIR", PLAIN, "the folder in which questions wait for their answer",
