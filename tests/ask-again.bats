@@ -16,11 +16,11 @@ refused() {
     -d "auth_req_id=$(jq -r '.calls[0].authorization.auth_req_id' asked)" "${CIBA_ISSUER}oauth/token" |
     jq '[{path:"/oauth/token",body:(.expires_in = 0)}]' | spoil
   ciba-poll "$@" < asked > approved
-  run tool-run --tool buy "$@" -- touch done < approved
+  run tool-run --tool buy "$@" -- touch made < approved
   [ "$status" -eq 1 ]
   echo "${lines[-1]}" > refused
   jq -e '.calls[0].result.error == "refused"' refused
-  [ ! -e done ]
+  [ ! -e made ]
 }
 
 @test "an approval whose token has ended, a no and no answer are asked about anew, and a yes is executed then" {
@@ -29,8 +29,8 @@ refused() {
   again refused
   [ "$status" -eq 0 ]
   holds '.calls[0] | .authorization.status == "pending" and (has("result") or has("token") | not)'
-  echo "$output" | ciba-poll | tool-run --tool buy -- touch done
-  [ -e done ]
+  echo "$output" | ciba-poll | tool-run --tool buy -- touch made
+  [ -e made ]
   [ "$(count /bc-authorize)" -eq 2 ]
 }
 
@@ -39,9 +39,9 @@ refused() {
   a_call | ciba-authorize -m 'Buy \(.qty)' --expiry 300 > asked
   decide false
   ciba-poll < asked > denied || true
-  tool-run --tool buy -- touch done < denied > told || true
+  tool-run --tool buy -- touch made < denied > told || true
   jq -c '.calls[0].authorization |= (.status = "expired" | .error = "expired_token")' denied > expired
-  tool-run --tool buy -- touch done < expired > late || true
+  tool-run --tool buy -- touch made < expired > late || true
   n=1
   for file in denied told expired late; do
     run ciba-authorize -m Buy < "$file"
@@ -51,7 +51,7 @@ refused() {
     holds '.calls[0] | .authorization.status == "pending" and (has("result") | not)'
     [ "$(count /bc-authorize)" -eq $((++n)) ]
   done
-  [ ! -e done ]
+  [ ! -e made ]
 }
 
 # Each row: what the document says, and why nobody is asked (nothing where there is nothing to say).
@@ -124,8 +124,8 @@ END
   [ "$(count /bc-authorize)" -eq 2 ]
   decide true
   ciba-poll --journal-file j < first > approved
-  tool-run --tool buy --journal-file j -- touch done < approved > /dev/null
-  [ -e done ]
+  tool-run --tool buy --journal-file j -- touch made < approved > /dev/null
+  [ -e made ]
 }
 
 @test "with a seal: a refusal is sealed, and what was executed cannot be made one" {
