@@ -481,7 +481,7 @@ END
   await grep -qs $'\r\033\\[K[0-9]* s left for auth0|demo (and 1 more): Buy' screen
   decide_both
   wait "$poll"
-  grep -q $'\r\033\\[K[^0-9]*$' screen # and it is gone
+  grep -q $'\r\033\\[Kciba-poll: 2 approved' screen # and it is gone
   { a_call; a_call; } | ciba-authorize -m Buy > asked
   polls=$(count /oauth/token)
   NO_COLOR=1 TERM=xterm script -qefc 'ciba-poll < asked > decided' screen > /dev/null < /dev/null &
