@@ -2,6 +2,7 @@
 #include "base/utf8.h"
 #include "cli/options.h"
 #include "cli/run.h"
+#include "document/call.h"
 #include "document/reader.h"
 #include "document/stream.h"
 #include "model/chat.h"
@@ -154,6 +155,30 @@ static bool configure(void *context, struct error *error) {
     return true;
 }
 
+/* Says which call has no result, of which tool, and what it waits for. */
+static void report_unfinished(jv document, const char *id, int *status) {
+    const char *why = "no command has executed it";
+    jv calls = json_array(document, "calls"), found = jv_object();
+    jv_array_foreach(calls, i, call) {
+        if (json_is(call, "id", id)) {
+            jv_free(found);
+            found = jv_copy(call);
+        }
+        jv_free(call);
+    }
+    const char *name = json_string(found, "name");
+    enum call_state state = call_state(found);
+    if (state == CALL_PENDING)
+        why = "the user has not decided";
+    else if (state == CALL_APPROVED)
+        why = "it is approved, but no command has executed it; is the one for its tool missing, or "
+              "the tool's name mistyped there?";
+    report_failure(status, STATUS_NOT_YET, name != NULL ? name : id,
+                   "has no result yet, so there is no answer to print: %s", why);
+    jv_free(found);
+    jv_free(calls);
+}
+
 /* With -r prints the text instead of the document. Takes the document. */
 static jv print_text(struct job *job, jv document, int *status) {
     struct error error;
@@ -164,8 +189,7 @@ static jv print_text(struct job *job, jv document, int *status) {
     else if (unfinished == NULL && text != NULL && !job->shown)
         line = must_format("%s\n", text);
     if (unfinished != NULL)
-        report_failure(status, STATUS_NOT_YET, unfinished,
-                       "has no result yet, so there is no answer to print");
+        report_unfinished(document, unfinished, status);
     if (line != NULL && isatty(STDOUT_FILENO))
         utf8_make_plain_text(line);
     if (line != NULL && !output_write(line, strlen(line), &error))

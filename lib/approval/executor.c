@@ -5,6 +5,7 @@
 #include "approval/spent.h"
 #include "document/call.h"
 #include "document/step.h"
+#include "document/tool_names.h"
 #include "document/together.h"
 #include "jose/digest.h"
 #include "json/json.h"
@@ -355,6 +356,8 @@ jv executor_document(void *context, jv document, int *status) {
     struct error error;
     if (executor->ledger->in_stage)
         token_keeper_forget(executor->tokens);
+    if (executor->tools[0] != NULL && executor->tools[1] == NULL)
+        tool_name_check(document, "--tool", executor->tools[0]);
     if (ledger_begin(executor->ledger, &error)) {
         document = document_each_call(document, executor_call, context, status);
         if (ledger_lives(executor->ledger))

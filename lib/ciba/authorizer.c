@@ -7,6 +7,7 @@
 #include "document/attempt.h"
 #include "document/call.h"
 #include "document/step.h"
+#include "document/tool_names.h"
 #include "jose/digest.h"
 #include "system/confine.h"
 #include "system/durable_file.h"
@@ -387,6 +388,11 @@ jv authorizer_call(void *context, jv call, int *status) {
     return call;
 }
 
+void authorizer_check_tools(const struct authorizer *authorizer, jv document) {
+    for (size_t i = 0; i < authorizer->settings->tools.count; i++)
+        tool_name_check(document, "--tool", authorizer->settings->tools.items[i]);
+}
+
 /* Where an approval in this document may be reused; gives the document an id if it has none. */
 static jv reuse_in(const char *reuse_for, jv *document) {
     jv reuse = json_set_string(jv_object(), "for", reuse_for);
@@ -407,6 +413,7 @@ jv authorizer_document(void *context, jv document, int *status) {
         report_error(status, NULL, &error);
         return document;
     }
+    authorizer_check_tools(authorizer, document);
     authorizer->reuse = authorizer->settings->reuse != NULL
                             ? reuse_in(authorizer->settings->reuse, &document)
                             : jv_invalid();

@@ -87,6 +87,9 @@ jv authorizer_document(void *authorizer, jv document, int *status);
 
 /* The steps of both, for those who ask otherwise: */
 
+/* Warns of tools on the command line that the document does not have (tool_name_check). */
+void authorizer_check_tools(const struct authorizer *authorizer, jv document);
+
 /* Whether the call is to be asked about now. If the answer to an earlier request is known, or was
  * lost too short a time ago, *call has that. With `anew` in the settings, also a call that came to
  * nothing (again_may_ask): then *call is as if nobody had been asked. authorizer->document must be
