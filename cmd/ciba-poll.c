@@ -273,6 +273,9 @@ static int wait_for_decisions(void *context) {
     /* With -q nothing is given back: agent-spool is told by the exit status. */
     bool in_stage = stage_role() == STAGE_OWN && !options.quiet;
     options.poll.give_back = in_stage ? give_back : NULL;
+    if (!in_stage && !options.quiet && isatty(STDOUT_FILENO))
+        report(NULL, "the document goes to this terminal, with the access token of a yes; > FILE "
+                     "keeps it off the screen, -q shows nothing");
     job->reader = in_stage ? NULL : document_reader_new(STDIN_FILENO);
     job->poller = poller_new(&job->client, &options.poll, put_out, job);
     if (in_stage)

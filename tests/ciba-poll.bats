@@ -491,6 +491,9 @@ END
   wait "$poll"
   no grep -q 'left for' screen
   [ "$(wc -l < decided)" -eq 2 ]
+  no grep -q 'goes to this terminal' screen
+  TERM=xterm script -qefc 'ciba-poll < decided' screen > /dev/null < /dev/null
+  grep -q 'ciba-poll: the document goes to this terminal, with the access token of a yes' screen
 }
 decide_both() {
   local id
