@@ -71,9 +71,19 @@ struct job {
     int signals; /* readable when one has come; then what is held is written */
     int spool;   /* readable when a notification arrives; -1 without one */
     bool reading, writable;
-    bool told; /* whom it waits for */
+    bool told, warned; /* whom it waits for; of the terminal */
     struct outcomes outcomes;
 };
+
+/* Warns, before there is a token, of where it would be shown. */
+static void warn_of_terminal(struct job *job) {
+    if (job->warned || poller_waiting(job->poller) == 0 || options.quiet)
+        return;
+    job->warned = true;
+    if (isatty(STDOUT_FILENO))
+        report(NULL, "the document goes to this terminal, with the access token of a yes; > FILE "
+                     "keeps it off the screen, -q shows nothing");
+}
 
 /* Says, once, whom it waits for; a line that is redrawn says it better. */
 static void tell_wait(struct job *job) {
@@ -198,6 +208,7 @@ static void run(struct job *job) {
             read_documents(job, false);
             until = 0; /* only due work: stdin may never end */
         }
+        warn_of_terminal(job);
         if (!live && !job->told && !options.quiet && !options.poll.once) {
             if (!job->reading || clock_elapsed() >= tell_at)
                 tell_wait(job);
@@ -273,9 +284,6 @@ static int wait_for_decisions(void *context) {
     /* With -q nothing is given back: agent-spool is told by the exit status. */
     bool in_stage = stage_role() == STAGE_OWN && !options.quiet;
     options.poll.give_back = in_stage ? give_back : NULL;
-    if (!in_stage && !options.quiet && isatty(STDOUT_FILENO))
-        report(NULL, "the document goes to this terminal, with the access token of a yes; > FILE "
-                     "keeps it off the screen, -q shows nothing");
     job->reader = in_stage ? NULL : document_reader_new(STDIN_FILENO);
     job->poller = poller_new(&job->client, &options.poll, put_out, job);
     if (in_stage)

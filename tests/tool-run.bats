@@ -91,7 +91,7 @@ approved() {
   [ "$output" == "$(cat in)" ]
   # shellcheck disable=SC2154 # set by run
   [[ $stderr == *"it is of the tool 'deploy', not of 'deply'"* ]]
-  run --separate-stderr tool-run --tool deply -- true < in
+  run --separate-stderr tool-run --tool other -- true < in
   [ -z "$stderr" ]
 }
 
