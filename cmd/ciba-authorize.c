@@ -31,6 +31,8 @@ static const struct option_spec option_table[] = {
      "be notified (ping, push) through the spool DIR"},
     {0, "ask-again", NULL, OPTION_FLAG, &options.asking.ask_again,
      "if an answer was lost: ask at once, not after the first request has expired"},
+    {0, "again", NULL, OPTION_FLAG, &options.asking.anew,
+     "ask anew about calls that were denied, or have expired or failed"},
     {0, "tool", "NAME", OPTION_LIST, &options.asking.tools,
      "ask only about calls of this tool; may be repeated"},
     {0, "together", NULL, OPTION_FLAG, &options.asking.together,
@@ -59,6 +61,10 @@ static bool configure(void *context, struct error *error) {
         return fail(error, STATUS_USAGE,
                     "--together-documents: a journal is for one document (--journal-file, and in "
                     "agent-spool)");
+    if (options.asking.anew && job->ledger.in_stage)
+        return fail(error, STATUS_USAGE,
+                    "--again: not in agent-spool, where a no would be followed by a question "
+                    "for ever");
     authorizer_needs(job, &options.needs);
     options.needs.jobs = options.jobs.count > 1;
     return true;
@@ -97,6 +103,8 @@ static void check_options(void) {
     if (options.documents > 1 && options.jobs.count > 1)
         usage_error("--together-documents: -j is for documents that are asked about one by one");
     options.asking.together = options.asking.together || options.documents > 0;
+    if (options.null_input && options.asking.anew)
+        usage_error("--again is about calls that were asked about, and -n makes a new one");
     if (options.null_input && options.asking.together)
         usage_error(
             "-n asks about one call: there is nothing that it could be asked together with");

@@ -3,7 +3,9 @@
 #include "cli/options.h"
 #include "cli/run.h"
 #include "doctor/checks.h"
+#include "doctor/configuration.h"
 #include "doctor/hook_file.h"
+#include "doctor/machine.h"
 #include "doctor/verdict.h"
 #include "oauth/client.h"
 #include "system/confine.h"
@@ -12,8 +14,8 @@
 #include <stdlib.h>
 
 static struct {
-    bool verbose, ask_model;
-    const char *url, *hook_file;
+    bool verbose, ask_model, print_env;
+    const char *url, *hook_file, *spool;
     struct client_settings client;
     struct confinement needs;
 } options;
@@ -22,6 +24,9 @@ static const struct option_spec option_table[] = {
     {0, "ask-model", NULL, OPTION_FLAG, &options.ask_model,
      "try a tool call too, which costs tokens"},
     {0, "url", "URL", OPTION_TEXT, &options.url, "the stock API (STOCK_API_URL)"},
+    {0, "spool-dir", "DIR", OPTION_TEXT, &options.spool, "check this spool of agent-spool too"},
+    {0, "print-env", NULL, OPTION_FLAG, &options.print_env,
+     "only print a file for -e, with what is missing, to be filled in"},
     {0, "hook-file", "FILE", OPTION_TEXT, &options.hook_file,
      "check only FILE, a coding agent's settings that start ciba-hook"},
     CLIENT_OPTIONS(options.client),
@@ -31,13 +36,17 @@ static const struct option_spec option_table[] = {
 };
 
 static const struct command command = {
-    "ciba-doctor", "[-v] [--ask-model] [-e FILE]\n       ciba-doctor --hook-file FILE",
+    "ciba-doctor",
+    "[-v] [--ask-model] [--spool-dir DIR] [-e FILE]\n"
+    "       ciba-doctor --print-env [-e FILE]\n"
+    "       ciba-doctor --hook-file FILE",
     "Says which of the settings work, and what to do about those that do not.", option_table,
     false};
 
 struct job {
     struct client client;
-    bool configured;
+    struct http *http; /* for what is no provider's */
+    bool loaded, configured;
     struct error error; /* why not */
 };
 
@@ -74,41 +83,69 @@ static int check_hook(void) {
 static bool configure(void *context, struct error *error) {
     struct job *job = context;
     (void)error;
-    job->configured = client_configure(&job->client, &options.client, &job->error);
+    job->loaded = settings_load(options.client.env_file, &job->error);
+    job->configured = job->loaded && client_configure(&job->client, &options.client, &job->error);
+    job->http = http_new(&options.client.http, settings_get(NULL, "SSL_CERT_FILE", NULL),
+                         settings_get(NULL, "SSL_CERT_DIR", NULL));
     if (job->client.issuer.http != NULL)
         client_needs(&job->client, &options.needs);
+    else
+        http_needs(job->http, &options.needs);
+    places_need(&options.needs, options.spool);
     confine_add(options.needs.reads, settings_get(NULL, "CREDENTIALS_DIRECTORY", NULL));
     return true;
 }
 
+/* The settings, and what they lead to at the provider. */
+static void look_at_provider(struct job *job) {
+    if (!job->loaded) {
+        verdict_fail(job->error.status, "settings", "%s", job->error.text);
+        return;
+    }
+    bool complete = check_settings(&options.client);
+    check_env_file(options.client.env_file);
+    if (complete && !job->configured)
+        verdict_fail(job->error.status, "settings", "%s", job->error.text);
+    if (job->configured)
+        check_provider(&job->client);
+    check_question(&job->client);
+}
+
 static int look(void *context) {
     struct job *job = context;
-    struct http *http = job->client.issuer.http;
+    check_versions();
     check_confinement(options.needs.off);
-    if (job->configured) {
-        verdict_ok("settings", "issuer, client and a credential of it are set");
-        if (settings_get(NULL, "CIBA_USER", NULL) == NULL)
-            verdict_left_out("user", "no CIBA_USER; give -u or another hint to ciba-authorize");
-        check_provider(&job->client);
-    } else {
-        verdict_fail(job->error.status, "settings", "%s", job->error.text);
-    }
-    if (http != NULL) {
-        check_model(http, options.ask_model);
-        check_stock_api(http, options.url);
+    look_at_provider(job);
+    if (job->loaded) {
+        check_model(job->http, options.ask_model);
+        check_stock_api(job->http, options.url);
+        check_places(options.spool);
+        check_channel(job->http);
     }
     return verdict_status();
 }
 
+static int print_file(void) {
+    struct error error;
+    if (settings_load(options.client.env_file, &error) && print_env(&options.client, &error))
+        return STATUS_DONE;
+    report(NULL, "%s", error.text);
+    return error.status;
+}
+
 static void release(void *context) {
-    client_free(&((struct job *)context)->client);
+    struct job *job = context;
+    http_free(job->http);
+    client_free(&job->client);
 }
 
 int main(int argc, char **argv) {
     static const struct command_parts parts = {configure, &options.needs, look, release};
-    struct job job = {.configured = false};
+    struct job job = {.client = {.issuer = {.metadata = jv_invalid(), .jwks = jv_invalid()}}};
     options_parse_only(&command, argc, argv);
     if (options.hook_file != NULL)
         return check_hook();
+    if (options.print_env)
+        return print_file();
     return command_run(&parts, &job);
 }

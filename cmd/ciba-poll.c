@@ -1,9 +1,11 @@
 /* ciba-poll: waits until the user has decided. */
 #include "approval/audit_origin.h"
 #include "base/clock.h"
+#include "ciba/asked.h"
 #include "ciba/live_line.h"
 #include "ciba/notification_spool.h"
 #include "ciba/notifier.h"
+#include "ciba/outcomes.h"
 #include "ciba/poller.h"
 #include "cli/options.h"
 #include "cli/run.h"
@@ -18,9 +20,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LAST_MS = 800 /* for the answers of open requests, at the end */ };
+enum {
+    LAST_MS = 800, /* for the answers of open requests, at the end */
+    TELL_MS = 1000 /* after that it is said who is waited for, though stdin has not ended */
+};
 
 static struct {
     bool quiet, verbose, without_id_token;
@@ -71,7 +77,37 @@ struct job {
     int signals; /* readable when one has come; then what is held is written */
     int spool;   /* readable when a notification arrives; -1 without one */
     bool reading, writable;
+    bool told, warned; /* whom it waits for; of the terminal */
+    struct outcomes outcomes;
 };
+
+/* Warns, before there is a token, of where it would be shown. */
+static void warn_of_terminal(struct job *job) {
+    if (job->warned || poller_waiting(job->poller) == 0 || options.quiet)
+        return;
+    job->warned = true;
+    if (isatty(STDOUT_FILENO))
+        report(NULL, "the document goes to this terminal, with the access token of a yes; > FILE "
+                     "keeps it off the screen, -q shows nothing");
+}
+
+/* Says, once, whom it waits for; a line that is redrawn says it better. */
+static void tell_wait(struct job *job) {
+    size_t others;
+    jv call = job->told || options.quiet || options.verbose
+                  ? jv_invalid()
+                  : poller_waiting_call(job->poller, &others);
+    if (jv_is_valid(call)) {
+        char *line = asked_line(call);
+        if (others > 0)
+            report_whole(NULL, "%s (and %zu more)", line, others);
+        else
+            report_whole(NULL, "%s", line);
+        free(line);
+        job->told = true;
+    }
+    jv_free(call);
+}
 
 static void put_out(void *context, jv document, int status) {
     struct job *job = context;
@@ -79,6 +115,8 @@ static void put_out(void *context, jv document, int status) {
     job->status = status_worse(job->status, status);
     live_line_wipe();
     bool same = jv_identical(jv_copy(document), jv_copy(job->read));
+    if (!same) /* else it was known before */
+        outcomes_add(&job->outcomes, document);
     if (!options.quiet && job->writable &&
         !(same ? document_write_as_read(job->reader, &error) : document_write(document, &error))) {
         report_error(&job->status, "stdout", &error);
@@ -161,6 +199,7 @@ static void run(struct job *job) {
     double end = options.max_wait > 0 ? clock_elapsed() + options.max_wait : INFINITY;
     http_end_calls_at(job->client.issuer.http, job->signals, end);
     bool live = !options.quiet && !options.verbose && live_line_wanted();
+    double tell_at = options.poll.once ? INFINITY : clock_elapsed() + TELL_MS / 1000.0;
     bool watched =
         options.poll.spool == NULL || job->spool >= 0; /* otherwise checked every second */
     if (isatty(STDIN_FILENO))
@@ -183,6 +222,13 @@ static void run(struct job *job) {
             read_documents(job, false);
             until = 0; /* only due work: stdin may never end */
         }
+        warn_of_terminal(job);
+        if (!live && !job->told && !options.quiet && !options.poll.once) {
+            if (!job->reading || clock_elapsed() >= tell_at)
+                tell_wait(job);
+            else
+                until = fmin(until, tell_at);
+        }
         poller_step(job->poller, descriptors, count, until);
         if (!watched || (job->spool >= 0 && drain(job->spool)))
             poller_look_for_notifications(job->poller);
@@ -191,6 +237,9 @@ static void run(struct job *job) {
     }
     live_line_wipe();
     leave(job);
+    bool tells = !options.quiet && !options.poll.once;
+    if (tells && (job->told || live || outcomes_have_no(&job->outcomes)))
+        outcomes_tell(&job->outcomes);
     bool none = job->documents == 0;
     if (job->status == STATUS_DONE &&
         (none || (options.quiet && poller_approved(job->poller) == 0)))
@@ -234,6 +283,7 @@ static bool configure(void *context, struct error *error) {
         (spool != NULL && !durable_ready(spool, true, error)))
         return false;
     audit_origin_client(job->client.credentials.id);
+    tzset(); /* while its files can be read */
     job->client.without_id_token = options.without_id_token;
     job->spool = spool != NULL ? notification_spool_watch(spool) : -1;
     client_needs(&job->client, &options.needs);
@@ -267,6 +317,7 @@ static int wait_for_decisions(void *context) {
 static void release(void *context) {
     struct job *job = context;
     notifier_end(&job->notifier);
+    outcomes_free(&job->outcomes);
     ledger_free(&job->ledger);
     client_free(&job->client);
 }

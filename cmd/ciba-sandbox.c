@@ -135,6 +135,15 @@ static int print_exports_of(int server, struct error *error) {
                                              : STATUS_IO;
 }
 
+/* Says where the user answers. */
+static void tell_phone(void) {
+    if (sandbox.mode == APPROVE_ASK)
+        sandbox_tell(&sandbox, "the user's phone is at %s/", sandbox.origin);
+    else if (options.sandbox.approve == NULL)
+        sandbox_tell(&sandbox, "there is no terminal to ask at: the user approves after %g s",
+                     sandbox.delay);
+}
+
 /* Goes to the background; the parent prints the exports and exits once the server listens. */
 static int run_in_background(struct error *error) {
     int ready[2];
@@ -153,6 +162,7 @@ static int run_in_background(struct error *error) {
         report(NULL, "%s", error->text);
         return error->status;
     }
+    tell_phone();
     char *lines = environment_exports(&sandbox, (long)getpid());
     int nothing = open("/dev/null", O_RDWR);
     bool listens = write(ready[1], lines, strlen(lines)) > 0;
@@ -169,13 +179,9 @@ static int run_in_foreground(struct error *error, char **argv, int terminal) {
         report(NULL, "%s", error->text);
         return error->status;
     }
-    if (sandbox.mode == APPROVE_ASK) {
-        sandbox_tell(&sandbox, "the user's phone is at %s/", sandbox.origin);
+    tell_phone();
+    if (sandbox.mode == APPROVE_ASK)
         sandbox.notice = wake[1];
-    } else if (options.sandbox.approve == NULL) {
-        sandbox_tell(&sandbox, "there is no terminal to ask at: the user approves after %g s",
-                     sandbox.delay);
-    }
     if (*argv != NULL)
         return run_command(argv, sandbox.mode == APPROVE_ASK ? terminal : -1);
     char *lines = environment_exports(&sandbox, (long)getpid());

@@ -440,6 +440,9 @@ int main(int argc, char **argv) {
                     .timeout = options.max_run_time,
                     .output_limit = options.limit >= 0 ? (size_t)options.limit : 1 << 20}};
     process_find(argv[first], &job.file);
+    /* Said at once: in a pipeline the user has perhaps not been asked yet. The documents pass. */
+    if (!options.mcp && job.file.path == NULL && stage_role() == STAGE_ABSENT)
+        report(argv[first], "%s; no call will be run", process_problem(job.file.problem));
     if (options.mcp)
         parts.work = options.describe ? describe_server : run_at_server;
     return command_run(&parts, &job);

@@ -7,9 +7,9 @@ load helper
   echo "$output"
   [ "$status" -eq 0 ]
   [ -z "$stderr" ]
-  [[ $output =~ ^(ok|-\ )"   confinement: " ]]
+  [[ $output =~ (ok|-\ )"   confinement: " ]]
   [ "$(cut -d: -f1 <<< "$output" | grep -v confinement | paste -sd,)" == \
-    "ok   settings,ok   issuer,ok   CIBA,ok   keys,ok   clock,ok   client,ok   model,ok   tools,ok   stock API" ]
+    "ok   versions,ok   settings,ok   issuer,ok   CIBA,ok   keys,ok   clock,ok   client,-    user,-    audience,-    scope,ok   model,ok   tools,ok   stock API" ]
   [ "$(count /bc-authorize)" -eq 0 ]
   [ "$(orders)" == '[]' ]
   [[ $output != *"$CIBA_CLIENT_SECRET"* && $output != *"$OPENAI_API_KEY"* ]]
@@ -47,6 +47,9 @@ OPENAI_BASE_URL=http://example.com/v1|78|FAIL model: .*only https
 STOCK_API_URL=http://127.0.0.1:9/|69|FAIL stock API: 127.0.0.1
 CIBA_USER=|0|-    user: no CIBA_USER
 STOCK_API_URL=|0|-    stock API: no STOCK_API_URL
+STOCK_API_URL=${good}nowhere|0|-    stock API: .*HTTP 404 without a token; is the path right?
+CIBA_USER=bob|0|-    user: bob, not checked: that would ask them
+AUDIENCE=https://x/|0|-    audience: https://x/, not checked
 END
 }
 
@@ -81,7 +84,109 @@ END
   [[ $output == *"FAIL CIBA: "*"does it offer CIBA"* ]]
   run env -i PATH="$PATH" ciba-doctor
   [ "$status" -eq 78 ]
-  [[ $output == *"FAIL settings: no issuer"* ]]
+  [[ $output == *"FAIL settings: not set: CIBA_ISSUER or AUTH0_DOMAIN or "* ]]
+}
+
+@test "all that is missing is said at once, with a file to fill in; the model and the API are checked all the same" {
+  sandbox --approve yes --delay 0
+  api=$STOCK_API_URL
+  unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET
+  run --separate-stderr ciba-doctor
+  echo "$output"
+  [ "$status" -eq 78 ]
+  for name in CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET; do
+    grep -q "^FAIL settings: not set: .*$name.*--print-env" <<< "$output"
+  done
+  [[ $output == *"ok   model: "*"ok   stock API: $api"* ]]
+  ciba-doctor --print-env > .env
+  [ "$(grep -o '^[A-Z_]*=' .env | paste -sd' ')" == "CIBA_ISSUER= CIBA_CLIENT_ID= CIBA_CLIENT_SECRET=" ]
+  # shellcheck source=/dev/null
+  (. ./exports && sed -i "s|^CIBA_ISSUER=|&$CIBA_ISSUER|; s|^CIBA_CLIENT_ID=|&$CIBA_CLIENT_ID|; s|^CIBA_CLIENT_SECRET=|&$CIBA_CLIENT_SECRET|" .env)
+  run --separate-stderr ciba-doctor -e .env
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"ok   settings: from .env: CIBA_ISSUER, CIBA_CLIENT_ID, CIBA_CLIENT_SECRET; from the environment: CIBA_USER"* ]]
+  chmod 644 .env
+  [[ $(ciba-doctor -e .env) == *"every user can read or write .env, which may have secrets; chmod 600 .env"* ]]
+}
+
+@test "of a secret it says where it comes from, and never what it is" {
+  sandbox --approve yes --delay 0
+  (umask 077 && mkdir credentials && printf %s "$CIBA_CLIENT_SECRET" > credentials/CIBA_CLIENT_SECRET)
+  CREDENTIALS_DIRECTORY=$PWD/credentials run ciba-doctor -v
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"from CREDENTIALS_DIRECTORY: CIBA_CLIENT_SECRET"* ]]
+  [[ $output != *"$CIBA_CLIENT_SECRET"* && $output != *"$OPENAI_API_KEY"* ]]
+}
+
+@test "scopes are compared with those that the provider lists" {
+  sandbox --approve yes --delay 0
+  while IFS='|' read -r scopes line; do
+    offer '{scopes_supported: ["openid", "stock:trade"]}'
+    CIBA_SCOPE=$scopes run --separate-stderr ciba-doctor
+    echo "$output"
+    [ "$status" -eq 0 ]
+    grep -q -e "^$line" <<< "$output"
+  done <<'END'
+openid stock:trade|ok   scope: the provider lists what CIBA_SCOPE names
+openid nonsense  other|-    scope: nonsense other: the provider does not list it
+END
+}
+
+@test "log, store, spool and the others are looked at: who else can write them, and whether we can" {
+  sandbox --approve yes --delay 0
+  mkdir -m 700 good
+  mkdir -m 777 open
+  chmod 777 open
+  (umask 077 && : > log)
+  for name in CIBA_STORE CIBA_SPENT CIBA_NOTIFICATION_DIR; do
+    run --separate-stderr env "$name=$PWD/good" CIBA_AUDIT="$PWD/log" ciba-doctor --spool-dir good
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(grep -c "^ok .* can be written, by nobody else" <<< "$output")" -eq 3 ]
+    run --separate-stderr env "$name=$PWD/open" ciba-doctor --spool-dir open
+    echo "$output"
+    [ "$status" -eq 78 ]
+    [ "$(grep -c "^FAIL .*/*open: other users can write it; chmod go-w" <<< "$output")" -eq 2 ]
+  done
+  chmod 666 log
+  CIBA_AUDIT=$PWD/log run --separate-stderr ciba-doctor
+  [ "$status" -eq 78 ]
+  [[ $output == *"FAIL audit log: "* ]]
+  CIBA_AUDIT=$PWD/none/log run --separate-stderr ciba-doctor
+  [ "$status" -eq 74 ]
+}
+
+@test "a channel that is configured is looked at: folder, secret, and a page that asks for a login" {
+  sandbox --approve yes --delay 0
+  export CIBA_CHANNEL_URL=${CIBA_ISSUER}page/ CIBA_CHANNEL_DIR=$PWD/questions CIBA_CHANNEL_SECRET
+  CIBA_CHANNEL_SECRET=$(openssl rand -hex 32)
+  mkdir -m 700 questions
+  while IFS='|' read -r setting page expected line; do
+    jq -n --argjson s "$page" '[{path: "/page/", status: $s}]' | spoil
+    run --separate-stderr env "$setting" ciba-doctor
+    echo "$setting: $status $output"
+    [ "$status" -eq "$expected" ]
+    grep -q -e "^$line" <<< "$output"
+    [[ $output != *"$CIBA_CHANNEL_SECRET"* ]]
+  done <<END
+A=a|401|0|ok   channel's page: .* asks for a login (HTTP 401)
+A=a|302|0|ok   channel's page:
+A=a|200|78|FAIL channel's page: .*answers 200 to somebody who has not logged in
+A=a|404|0|-    channel's page: .*is the path right?
+CIBA_CHANNEL_SECRET=|401|78|FAIL channel: not set: CIBA_CHANNEL_SECRET
+CIBA_CHANNEL_DIR=|401|78|FAIL channel: not set: CIBA_CHANNEL_DIR
+CIBA_CHANNEL_URL=${CIBA_ISSUER}page|401|78|FAIL channel: .*slash at its end
+END
+}
+
+@test "-v says which request went to which address, with which answer, and no query" {
+  sandbox --approve yes --delay 0
+  STOCK_API_URL="$STOCK_API_URL?key=53cret" run --separate-stderr ciba-doctor -v
+  [[ $stderr == *"POST ${CIBA_ISSUER}oauth/token: HTTP 400 Bad Request, "*" bytes"* ]]
+  [[ $stderr == *"GET ${CIBA_ISSUER}stocks: HTTP "* ]]
+  [[ $stderr != *53cret* ]]
 }
 
 @test "a server's words cannot steer the terminal" {

@@ -439,7 +439,7 @@ END
   [ "$(count /bc-authorize)" -eq 1 ]
 }
 
-@test "at a terminal one live line tells whom it waits for; elsewhere, and with NO_COLOR, nothing but the data" {
+@test "at a terminal one live line tells whom it waits for; elsewhere, and with NO_COLOR, it is said once, and what came of it" {
   sandbox --approve ask --interval 1
   a_call | ciba-authorize -m Buy > asked
   command ciba-poll < asked > decided 2> said &
@@ -447,7 +447,26 @@ END
   await eval '[ "$(count /oauth/token)" -ge 2 ]'
   decide true
   wait "$poll"
-  empty said
+  [[ $(cat said) == $'ciba-poll: asked auth0|demo: Buy; expires '??:??$'\nciba-poll: approved by auth0|demo' ]]
+  { a_call; a_call; } | ciba-authorize -m Buy > asked
+  polls=$(count /oauth/token)
+  command ciba-poll < asked > decided 2> said &
+  poll=$!
+  await grep -q 'ciba-poll: asked auth0|demo: Buy; expires ..:.. (and 1 more)' said
+  decide_both
+  wait "$poll"
+  grep -q 'ciba-poll: 2 approved, 0 denied, 0 expired, 0 failed, 0 not answered yet' said
+  run --separate-stderr ciba-poll < decided # nothing is waited for
+  [ -z "$stderr" ]
+  a_call | ciba-authorize -m Buy > asked
+  run --separate-stderr ciba-poll --max-wait 0.2 < asked
+  [ "$status" -eq 75 ]
+  [[ $stderr == *$'\nciba-poll: the user has not answered yet' ]]
+  run --separate-stderr ciba-poll --once < asked
+  [ -z "$stderr" ]
+  decide false
+  run --separate-stderr ciba-poll < asked
+  [ "$stderr" == 'ciba-poll: the user said no' ]
   a_call | ciba-authorize -m Buy > asked
   command ciba-poll -v < asked > decided 2> said &
   poll=$!
@@ -462,7 +481,7 @@ END
   await grep -qs $'\r\033\\[K[0-9]* s left for auth0|demo (and 1 more): Buy' screen
   decide_both
   wait "$poll"
-  grep -q $'\r\033\\[K[^0-9]*$' screen # and it is gone
+  grep -q $'\r\033\\[Kciba-poll: 2 approved' screen # and it is gone
   { a_call; a_call; } | ciba-authorize -m Buy > asked
   polls=$(count /oauth/token)
   NO_COLOR=1 TERM=xterm script -qefc 'ciba-poll < asked > decided' screen > /dev/null < /dev/null &
@@ -472,6 +491,11 @@ END
   wait "$poll"
   no grep -q 'left for' screen
   [ "$(wc -l < decided)" -eq 2 ]
+  no grep -q 'goes to this terminal' screen
+  a_call | ciba-authorize -m Buy > asked
+  decide false
+  TERM=xterm script -qefc 'ciba-poll < asked' screen > /dev/null < /dev/null || true
+  grep -q 'ciba-poll: the document goes to this terminal, with the access token of a yes' screen
 }
 decide_both() {
   local id

@@ -45,6 +45,9 @@ approved() {
   [ "$status" -eq 69 ]
   [ "$output" == "$(cat in)" ]
   [[ $stderr == *"./none: No such file or directory; nothing was run"* ]]
+  # and it is said at once, when in a pipeline nobody has been asked yet
+  run --separate-stderr tool-run --tool t -- ./none < /dev/null
+  [ "$stderr" == "tool-run: ./none: No such file or directory; no call will be run" ]
 }
 
 @test "a program whose file has changed since tool-run was started is not run: 69, and the call stays" {
@@ -88,7 +91,7 @@ approved() {
   [ "$output" == "$(cat in)" ]
   # shellcheck disable=SC2154 # set by run
   [[ $stderr == *"it is of the tool 'deploy', not of 'deply'"* ]]
-  run --separate-stderr tool-run --tool deply -- true < in
+  run --separate-stderr tool-run --tool other -- true < in
   [ -z "$stderr" ]
 }
 

@@ -1,10 +1,12 @@
 #include "approval/executor.h"
 
 #include "approval/approval.h"
+#include "approval/seal.h"
 #include "approval/spent.h"
 #include "document/call.h"
 #include "document/step.h"
 #include "document/together.h"
+#include "document/tool_names.h"
 #include "jose/digest.h"
 #include "json/json.h"
 #include "json/redact_json.h"
@@ -28,11 +30,10 @@ bool executor_is_refusal(long http_status) {
     return false;
 }
 
-/* The key of one execution, the same for all its tries. One approval is one execution, so the key
- * is made from the auth_req_id, which of its uses this is (ledger_reuse), what was approved, and
- * its place among the calls that were asked about together; for a call that needs no approval, from
- * the call's id and content. The caller frees; NULL and an error. */
-static char *execution_key(jv call, struct error *error) {
+/* One approval is one execution, so the key is made from the auth_req_id, which of its uses this is
+ * (ledger_reuse), what was approved, and its place among the calls that were asked about together;
+ * for a call that needs no approval, from the call's id and content. */
+char *executor_key(jv call, struct error *error) {
     jv authorization = json_get(call, "authorization");
     jv name = json_get(authorization, "auth_req_id"), use = json_get(authorization, "use");
     char *digest = call_digest(call, error), *key = NULL;
@@ -83,6 +84,16 @@ static jv refusal(jv call, enum call_state state) {
     return result;
 }
 
+/* The call, which was not executed, with the result that says why, and without its token; sealed
+ * again if its seal holds, so that --again can trust it. Takes call and result. */
+static jv end_undone(const struct executor *executor, jv call, jv result) {
+    const struct ledger *ledger = executor->ledger;
+    struct error ignored;
+    bool sealed = ledger->seal_key != NULL && ledger_trusts(ledger, call, &ignored);
+    call = json_delete(json_set(call, "result", result), "token");
+    return sealed ? seal_call(call, ledger->seal_key) : call;
+}
+
 /* Ends a call that may have been executed and is not retried. Takes the call. */
 static jv leave_unknown(const struct executor *executor, jv call, const char *key, const char *why,
                         int *status) {
@@ -103,7 +114,7 @@ static jv refuse(const struct executor *executor, jv call, const struct error *e
     ledger_refused(executor->ledger, call, error->text, status);
     jv result = executor_result(-1, "refused", jv_string(words));
     free(words);
-    return json_set(call, "result", result);
+    return end_undone(executor, call, result);
 }
 
 /* Ends a call whose approval has been used: for this document, whose outcome was lost, or for
@@ -269,7 +280,7 @@ static jv execute_approved(const struct executor *executor, jv call, struct atte
 static jv execute_once(const struct executor *executor, jv call, bool approved, int *status) {
     jv result;
     struct error error;
-    char *key = execution_key(call, &error);
+    char *key = executor_key(call, &error);
     if (key == NULL) {
         call = refuse(executor, call, &error, status);
         return json_delete(call, "token");
@@ -337,7 +348,7 @@ static jv executor_call(void *context, jv call, int *status) {
     }
     *status = status_worse(*status, call_exit_status(call));
     jv result = refusal(call, state);
-    return json_set(json_delete(call, "token"), "result", result);
+    return end_undone(executor, call, result);
 }
 
 jv executor_document(void *context, jv document, int *status) {
@@ -345,6 +356,8 @@ jv executor_document(void *context, jv document, int *status) {
     struct error error;
     if (executor->ledger->in_stage)
         token_keeper_forget(executor->tokens);
+    if (executor->tools[0] != NULL && executor->tools[1] == NULL)
+        tool_name_check(document, "--tool", executor->tools[0]);
     if (ledger_begin(executor->ledger, &error)) {
         document = document_each_call(document, executor_call, context, status);
         if (ledger_lives(executor->ledger))

@@ -56,6 +56,10 @@ struct executor {
  * From then on it is never reported as refused: its outcome is unknown. */
 jv executor_document(void *context, jv document, int *status);
 
+/* The key of one execution, the same for all its tries. The caller frees; NULL and an error with
+ * status 65 if a number in the arguments cannot be held exactly. */
+char *executor_key(jv call, struct error *error);
+
 /* Whether an HTTP status proves that a request was not carried out. It does not for: 409 and 425,
  * with which a server may still be working on an earlier try
  * (draft-ietf-httpapi-idempotency-key-header, RFC 8470); 408 and 429, which ask for a retry;

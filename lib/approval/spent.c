@@ -191,3 +191,33 @@ void spent_end(struct ledger *ledger, jv call, const char *key, enum spent_use u
     journal_close(ledger->spending);
     ledger->spending = NULL;
 }
+
+/* Whether the file of spent approvals says that the execution was begun. */
+static bool says_begun(const char *path, const char *key) {
+    struct error ignored;
+    struct journal *spending = journal_open(path, &ignored);
+    if (spending == NULL)
+        return true;
+    jv entry = journal_newest(spending, "execute", "executed", key);
+    bool begun = jv_is_valid(entry) && !json_has(entry, "released");
+    jv_free(entry);
+    journal_close(spending);
+    return begun;
+}
+
+bool spent_has(const struct ledger *ledger, const char *key) {
+    DIR *listing = ledger->spent_folder != NULL ? opendir(ledger->spent_folder) : NULL;
+    size_t size = strlen(key);
+    bool found = false;
+    for (struct dirent *entry; listing != NULL && !found && (entry = readdir(listing)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        if (length <= size || strcmp(entry->d_name + length - size, key) != 0)
+            continue;
+        char *path = must_format("%s/%s", ledger->spent_folder, entry->d_name);
+        found = says_begun(path, key);
+        free(path);
+    }
+    if (listing != NULL)
+        closedir(listing);
+    return found;
+}

@@ -28,6 +28,10 @@ enum spending spent_begin(struct ledger *ledger, jv call, const char *key, bool 
 enum spent_use { USED, NOT_USED, USE_UNKNOWN };
 void spent_end(struct ledger *ledger, jv call, const char *key, enum spent_use use, int *status);
 
+/* Whether the folder of spent approvals, if there is one, has an execution with this key that was
+ * begun and not given up, whatever its token's expiry. An unreadable record counts as one. */
+bool spent_has(const struct ledger *ledger, const char *key);
+
 /* The folder for all spools of this user: CIBA_SPENT, else `spent` in STATE_DIRECTORY, else
  * `ciba-tools/spent` in XDG_STATE_HOME or ~/.local/state, else `spent` in this spool. Creates it,
  * and removes the files of tokens that expired more than a day ago. The caller frees; NULL and an

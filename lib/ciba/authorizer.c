@@ -3,10 +3,12 @@
 #include "approval/audit_origin.h"
 #include "base/clock.h"
 #include "base/redact.h"
+#include "ciba/again.h"
 #include "ciba/notification_spool.h"
 #include "document/attempt.h"
 #include "document/call.h"
 #include "document/step.h"
+#include "document/tool_names.h"
 #include "jose/digest.h"
 #include "system/confine.h"
 #include "system/durable_file.h"
@@ -66,6 +68,7 @@ bool authorizer_configure(struct authorizer *authorizer, const struct authorizer
                                                    .more = jv_invalid()},
                                       .texts = {.text = question->text},
                                       .reuse = jv_invalid(),
+                                      .document = jv_invalid(),
                                       .offer = jv_invalid()};
     if (settings->no_document && settings->reuse != NULL)
         authorizer->reuse = json_set_string(jv_object(), "for", settings->reuse);
@@ -212,8 +215,9 @@ static bool use_again(struct authorizer *authorizer, const struct ciba_question 
         authorizer->offer = lease_offer(&authorizer->ledger.store, authorization, *call,
                                         &authorizer->lease.bound, place);
         jv_free(place);
-        found = ledger_lease(&authorizer->ledger, authorizer->offer, call, status);
-    } else {
+        found =
+            !authorizer->anew && ledger_lease(&authorizer->ledger, authorizer->offer, call, status);
+    } else if (!authorizer->anew) {
         authorization = json_set(authorization, "reuse", jv_copy(authorizer->reuse));
         found = ledger_reuse(&authorizer->ledger, authorization, call, status);
     }
@@ -285,9 +289,29 @@ static bool is_settled(struct authorizer *authorizer, jv *call, int *status) {
     return true;
 }
 
+/* Whether the user is asked anew about a call that came to nothing. */
+static bool asks_anew(struct authorizer *authorizer, jv call, int *status) {
+    struct error error;
+    if (again_may_ask(&authorizer->ledger, authorizer->document, call, &error))
+        return true;
+    if (error.status != STATUS_DONE)
+        report_error(status, call_label(call), &error);
+    return false;
+}
+
 bool authorizer_asks(struct authorizer *authorizer, jv *call, int *status) {
-    return call_state(*call) == CALL_NEW && is_chosen(authorizer, *call) &&
-           !is_settled(authorizer, call, status);
+    bool is_new = call_state(*call) == CALL_NEW;
+    authorizer->anew = false;
+    if ((!is_new && !authorizer->settings->anew) || !is_chosen(authorizer, *call) ||
+        (!is_new && !asks_anew(authorizer, *call, status)))
+        return false;
+    if (!is_new) /* the journal may know of a later question than the one that came to nothing */
+        *call = json_delete(ledger_catch_up(&authorizer->ledger, *call, status), "result");
+    bool settled = is_settled(authorizer, call, status);
+    authorizer->anew = !is_new && !settled;
+    if (authorizer->anew)
+        *call = again_new_call(*call);
+    return !settled;
 }
 
 bool authorizer_normalise(jv *call, struct error *error) {
@@ -367,6 +391,11 @@ jv authorizer_call(void *context, jv call, int *status) {
     return call;
 }
 
+void authorizer_check_tools(const struct authorizer *authorizer, jv document) {
+    for (size_t i = 0; i < authorizer->settings->tools.count; i++)
+        tool_name_check(document, "--tool", authorizer->settings->tools.items[i]);
+}
+
 /* Where an approval in this document may be reused; gives the document an id if it has none. */
 static jv reuse_in(const char *reuse_for, jv *document) {
     jv reuse = json_set_string(jv_object(), "for", reuse_for);
@@ -387,10 +416,15 @@ jv authorizer_document(void *context, jv document, int *status) {
         report_error(status, NULL, &error);
         return document;
     }
+    authorizer_check_tools(authorizer, document);
     authorizer->reuse = authorizer->settings->reuse != NULL
                             ? reuse_in(authorizer->settings->reuse, &document)
                             : jv_invalid();
+    jv whole = jv_copy(document);
+    authorizer->document = whole;
     document = document_each_call(document, authorizer_call, context, status);
+    authorizer->document = jv_invalid();
+    jv_free(whole);
     jv_free(authorizer->reuse);
     authorizer->reuse = jv_invalid();
     return document;

@@ -25,6 +25,7 @@ struct authorizer_settings {
     struct option_list tools;     /* only the calls of these tools, if there are any */
     bool together;                /* one question for all (together_authorizer.h) */
     bool ask_again;               /* at once, if an answer was lost */
+    bool anew;                    /* also about calls that came to nothing (again.h) */
     bool no_document; /* no document outlives this process: without journal and --spent-dir */
 };
 
@@ -47,9 +48,11 @@ struct authorizer {
     struct lease_question lease;
     struct notifier notifier;
     const struct authorizer_settings *settings;
-    jv reuse; /* for what approvals may be used again, here, in the current document; who calls
-                 authorizer_call alone may narrow it. Invalid without --reuse */
-    jv offer; /* of a lease for the current call, invalid if none covers it */
+    jv reuse;    /* for what approvals may be used again, here, in the current document; who calls
+                    authorizer_call alone may narrow it. Invalid without --reuse */
+    jv offer;    /* of a lease for the current call, invalid if none covers it */
+    jv document; /* with the calls, for as long as its calls are asked about; not owned */
+    bool anew;   /* the current call came to nothing before: the store is not asked */
     bool told_lost; /* that an answer was lost: once for calls that are asked about together */
 };
 
@@ -84,8 +87,13 @@ jv authorizer_document(void *authorizer, jv document, int *status);
 
 /* The steps of both, for those who ask otherwise: */
 
+/* Warns of tools on the command line that the document does not have (tool_name_check). */
+void authorizer_check_tools(const struct authorizer *authorizer, jv document);
+
 /* Whether the call is to be asked about now. If the answer to an earlier request is known, or was
- * lost too short a time ago, *call has that. */
+ * lost too short a time ago, *call has that. With `anew` in the settings, also a call that came to
+ * nothing (again_may_ask): then *call is as if nobody had been asked. authorizer->document must be
+ * the document that has it. */
 bool authorizer_asks(struct authorizer *authorizer, jv *call, int *status);
 
 /* Gives the call its arguments as they will be executed, however the model spelled its numbers;

@@ -53,6 +53,8 @@ static jv collect(struct authorizer *authorizer, struct group *group, jv documen
     int count = jv_array_length(jv_copy(calls));
     bool changed = false;
     call_label_among(count);
+    authorizer_check_tools(authorizer, document);
+    authorizer->document = document;
     for (int i = 0; i < count; i++) {
         jv call = jv_array_get(jv_copy(calls), i);
         jv outcome = jv_copy(call);
@@ -67,6 +69,7 @@ static jv collect(struct authorizer *authorizer, struct group *group, jv documen
         }
         jv_free(call);
     }
+    authorizer->document = jv_invalid();
     if (changed)
         return json_set(document, "calls", calls);
     jv_free(calls);

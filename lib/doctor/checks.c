@@ -1,6 +1,7 @@
 #include "doctor/checks.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "doctor/verdict.h"
 #include "http/form.h"
 #include "model/chat.h"
@@ -121,6 +122,51 @@ void check_provider(struct client *client) {
         check_client(client);
 }
 
+/* Whether the provider lists each scope; it need not list all (OpenID Discovery 1.0 §3). */
+static void check_scopes(const struct client *client, const char *scopes) {
+    jv listed = json_array(client->issuer.metadata, "scopes_supported");
+    struct text unlisted = {0};
+    for (size_t size; *scopes != '\0'; scopes += size + strspn(scopes + size, " ")) {
+        size = strcspn(scopes, " ");
+        char *scope = must_format("%.*s", (int)size, scopes);
+        if (!json_lists(listed, scope)) {
+            text_add_string(&unlisted, unlisted.size > 0 ? " " : "");
+            text_add_string(&unlisted, scope);
+        }
+        free(scope);
+    }
+    if (jv_array_length(jv_copy(listed)) == 0)
+        verdict_left_out("scope", "not checked: the provider does not list its scopes");
+    else if (unlisted.size > 0)
+        verdict_left_out("scope",
+                         "%s: the provider does not list it; is it right? (It may not "
+                         "list all)",
+                         unlisted.text);
+    else
+        verdict_ok("scope", "the provider lists what CIBA_SCOPE names");
+    free(unlisted.text);
+    jv_free(listed);
+}
+
+void check_question(const struct client *client) {
+    const char *user = settings_get(NULL, "CIBA_USER", NULL);
+    const char *audience = settings_get(NULL, "AUDIENCE", NULL);
+    const char *scopes = settings_get(NULL, "CIBA_SCOPE", NULL);
+    if (user != NULL)
+        verdict_left_out("user", "%s, not checked: that would ask them", user);
+    else
+        verdict_left_out("user", "no CIBA_USER; give -u or another hint to ciba-authorize");
+    if (audience != NULL)
+        verdict_left_out("audience",
+                         "%s, not checked: the provider says whether it knows it when a user is "
+                         "asked",
+                         audience);
+    else
+        verdict_left_out("audience", "no AUDIENCE; fine if the tokens need not be for an API");
+    if (scopes != NULL && jv_is_valid(client->issuer.metadata))
+        check_scopes(client, scopes);
+}
+
 /* Whether the model calls a tool when asked to. */
 static void check_tool_call(struct http *http, struct chat_settings *settings) {
     struct error error;
@@ -204,5 +250,6 @@ void check_confinement(bool off) {
             "its work; see man ciba-security",
             confine_missing());
     else
-        verdict_ok("confinement", "the commands can give up the rights that they do not need");
+        verdict_ok("confinement", "the commands give up the rights that they do not need, by %s",
+                   confine_done());
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "document/call.h"
 #include "document/reader.h"
 #include "model/conversation.h"
 #include "json/json.h"
@@ -22,13 +23,35 @@ void answer_show(void *shown, const char *text, size_t size) {
     free(copy);
 }
 
+/* Why a call has no result yet. */
+static const char *why_unfinished(jv call) {
+    enum call_state state = call_state(call);
+    if (state == CALL_PENDING)
+        return "the user has not decided";
+    if (state == CALL_APPROVED)
+        return "it is approved, but no command has executed it; is the one for its tool missing, "
+               "or the tool's name mistyped there?";
+    return "no command has executed it";
+}
+
+/* The last call of that id; invalid if there is none. */
+static jv find_call(jv document, const char *id) {
+    jv calls = json_array(document, "calls"), found = jv_invalid();
+    jv_array_foreach(calls, i, call) {
+        if (json_is(call, "id", id)) {
+            jv_free(found);
+            found = jv_copy(call);
+        }
+        jv_free(call);
+    }
+    jv_free(calls);
+    return found;
+}
+
 /* Reports that there is no answer yet; to who is not used to it, what the model wants, and how it
  * goes on. */
-static void report_unfinished(const char *unfinished, jv document, bool explain, int *status) {
-    jv calls = json_array(document, "calls");
-    int count = jv_array_length(jv_copy(calls));
-    jv call = count > 0 ? jv_array_get(jv_copy(calls), count - 1) : jv_invalid();
-    jv arguments = json_get(call, "arguments");
+static void report_unfinished(const char *id, jv document, bool explain, int *status) {
+    jv call = find_call(document, id), arguments = json_get(call, "arguments");
     const char *name = json_string(call, "name");
     char *text = json_text(arguments);
     if (explain && name != NULL)
@@ -37,12 +60,12 @@ static void report_unfinished(const char *unfinished, jv document, bool explain,
                        "llm-chat ... | ciba-authorize ...",
                        name, text);
     else
-        report_failure(status, STATUS_NOT_YET, unfinished,
-                       "has no result yet, so there is no answer to print");
+        report_failure(status, STATUS_NOT_YET, name != NULL ? name : id,
+                       "has no result yet, so there is no answer to print: %s",
+                       why_unfinished(call));
     free(text);
     jv_free(arguments);
     jv_free(call);
-    jv_free(calls);
 }
 
 void answer_print(struct answer *answer, jv document, bool explain, int *status) {

@@ -42,6 +42,7 @@ struct http_transfer {
     struct curl_slist *headers;
     struct http_answer answer;
     char *host, *body;
+    char *what; /* method and URL without a query, which may have a secret */
     size_t body_size, body_sent;
     size_t room, streamed, header_size;
     double deadline;       /* as clock_elapsed */
@@ -77,6 +78,7 @@ static void free_transfer(struct http_transfer *transfer) {
     curl_slist_free_all(transfer->headers);
     http_answer_free(&transfer->answer);
     free(transfer->host);
+    free(transfer->what);
     free(transfer->body);
     free(transfer);
 }
@@ -307,6 +309,8 @@ struct http_transfer *http_start(struct http *http, const struct http_request *r
         return transfer;
     }
     transfer->host = must_copy(host);
+    transfer->what =
+        must_format("%s %.*s", request->method, (int)strcspn(request->url, "?#"), request->url);
     double limit = request->max_time > 0 ? request->max_time : http->settings.max_time;
     transfer->deadline = clock_elapsed() + (limit > 0 ? limit : DEFAULT_MAX_TIME);
     begin(http);
@@ -361,8 +365,11 @@ static void finish_transfer(struct http *http, struct http_transfer *transfer, C
     } else {
         describe_failure(transfer, code);
     }
-    report_verbose(transfer->host, code == CURLE_OK ? "HTTP %ld, %zu bytes" : "failed",
-                   answer->status, answer->size);
+    if (code == CURLE_OK)
+        report_verbose(transfer->what, "HTTP %ld %s, %zu bytes", answer->status, answer->reason,
+                       answer->size);
+    else
+        report_verbose(transfer->what, "failed: %s", answer->why);
     struct http_transfer **link = &http->running;
     while (*link != transfer)
         link = &(*link)->next;

@@ -29,7 +29,7 @@ static void write_terminal(int terminal, const char *text) {
 void terminal_show(struct sandbox *sandbox, int terminal, const struct approval **shown) {
     pthread_mutex_lock(&sandbox->lock);
     const struct approval *approval = waiting_approval(sandbox);
-    if (approval != NULL && approval != *shown) {
+    if (approval != NULL && approval != *shown && !sandbox->quiet) {
         char *line = must_format("\n  %s\n  Approve? Type y or n.\n", approval_message(approval));
         write_terminal(terminal, line);
         free(line);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #ifdef __OpenBSD__
 #include <unistd.h>
@@ -20,8 +21,9 @@ void confine_add(const char **paths, const char *path) {
     paths[i] = path;
 }
 
-/* The result of confine_missing. */
+/* The results of confine_missing and confine_done. */
 static const char *missing;
+static char done[60];
 
 #ifdef __OpenBSD__
 
@@ -56,20 +58,24 @@ static bool drop(const struct confinement *needs) {
     strlcat(promises, needs->jobs ? " proc" : "", sizeof promises);
     strlcat(promises, needs->helper || stage_role() != STAGE_ABSENT ? " sendfd recvfd" : "",
             sizeof promises);
+    snprintf(done, sizeof done, "unveil and pledge");
     return good && pledge(promises, "") == 0;
 }
 
 #elif defined(__linux__) && !defined(SANITIZED)
 
 static bool drop(const struct confinement *needs) {
-    bool landlock = false, seccomp = false;
+    long landlock = 0;
+    bool seccomp = false;
     linux_load_code(needs);
     bool good = linux_no_new_privileges() && linux_landlock(needs, &landlock) &&
                 linux_seccomp(needs, &seccomp);
-    missing = landlock && seccomp ? NULL
-              : landlock          ? "seccomp"
-              : seccomp           ? "Landlock"
-                                  : "Landlock and seccomp";
+    missing = landlock != 0 && seccomp ? NULL
+              : landlock != 0          ? "seccomp"
+              : seccomp                ? "Landlock"
+                                       : "Landlock and seccomp";
+    if (missing == NULL)
+        snprintf(done, sizeof done, "Landlock (ABI %ld) and seccomp", landlock);
     return good;
 }
 
@@ -85,6 +91,10 @@ static bool drop(const struct confinement *needs) {
 
 const char *confine_missing(void) {
     return missing;
+}
+
+const char *confine_done(void) {
+    return done;
 }
 
 bool confine(const struct confinement *needs, struct error *error) {

@@ -33,4 +33,8 @@ bool confine(const struct confinement *needs, struct error *error);
  * sandbox". NULL for nothing. */
 const char *confine_missing(void);
 
+/* After confine, if nothing is missing: by what it is confined, as "Landlock (ABI 4) and seccomp";
+ * else "". */
+const char *confine_done(void);
+
 #endif

@@ -107,10 +107,10 @@ static const char *const system_folders[] = {"/etc",
                                              "/dev/random",
                                              NULL};
 
-bool linux_landlock(const struct confinement *needs, bool *had) {
+bool linux_landlock(const struct confinement *needs, long *had) {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    *had = abi >= LEAST_ABI;
-    if (!*had)
+    *had = abi >= LEAST_ABI ? abi : 0;
+    if (*had == 0)
         return abi >= 0 || linux_is_absent(errno);
     struct handled handled = handled_by(abi, needs->network);
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0);

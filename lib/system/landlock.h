@@ -8,7 +8,8 @@
 
 /* Allows only the files that are needed, no binding of TCP ports, and no abstract unix(7) sockets
  * of, or signals to, other processes: landlock(7), ABI 2 and later; each later ABI restricts more.
- * True if that is done or the kernel lacks it (`had` tells which), else false with errno. */
-bool linux_landlock(const struct confinement *needs, bool *had);
+ * True if that is done (`had` is the kernel's ABI) or the kernel lacks it (0), else false with
+ * errno. */
+bool linux_landlock(const struct confinement *needs, long *had);
 
 #endif

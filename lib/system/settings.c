@@ -47,7 +47,7 @@ static const struct setting {
     {"APCA_API_SECRET_KEY", SECRET, "its secret",
      "stock-buy"},
     {"AUDIENCE", PLAIN, "the API that tokens are for",
-     "ciba-authorize ciba-channel ciba-hook ciba-run jwt-verify mcp-gate stock-buy"},
+     "ciba-authorize ciba-channel ciba-doctor ciba-hook ciba-run jwt-verify mcp-gate stock-buy"},
     {"AUTH0_CLIENT_ID", PLAIN, "the client, where CIBA_CLIENT_ID is not set",
      "ciba-authorize ciba-doctor ciba-hook ciba-poll ciba-run jwt-verify mcp-gate stock-buy tool-run"},
     {"AUTH0_CLIENT_SECRET", SECRET, "its secret, where CIBA_CLIENT_SECRET is not set",
@@ -65,13 +65,13 @@ static const struct setting {
     {"CIBA_AGENT", PLAIN, "the agent's name in the audit log",
      "ciba-authorize ciba-channel ciba-hook ciba-lease ciba-poll ciba-run mcp-gate stock-buy tool-run"},
     {"CIBA_AUDIT", PLAIN, "the file of the audit log",
-     "ciba-authorize ciba-channel ciba-hook ciba-lease ciba-poll ciba-run mcp-gate stock-buy tool-run"},
+     "ciba-authorize ciba-channel ciba-doctor ciba-hook ciba-lease ciba-poll ciba-run mcp-gate stock-buy tool-run"},
     {"CIBA_CHANNEL_DIR", PLAIN, "the folder in which questions wait for their answer",
-     "ciba-channel"},
+     "ciba-channel ciba-doctor"},
     {"CIBA_CHANNEL_SECRET", SECRET, "the end of the address that Keycloak posts questions to",
-     "ciba-channel"},
+     "ciba-channel ciba-doctor"},
     {"CIBA_CHANNEL_URL", PLAIN, "the address of the page with the questions",
-     "ciba-channel"},
+     "ciba-channel ciba-doctor"},
     {"CIBA_CLIENT_ASSERTION_FILE", PRIVATE, "a file with a JWT that authenticates the client",
      "ciba-authorize ciba-doctor ciba-hook ciba-poll ciba-run jwt-verify mcp-gate stock-buy tool-run"},
     {"CIBA_CLIENT_ID", PLAIN, "the client's identifier at the provider",
@@ -83,21 +83,21 @@ static const struct setting {
     {"CIBA_JOURNAL", PRIVATE, "the file of the journal",
      "ciba-authorize ciba-poll stock-buy tool-run"},
     {"CIBA_SCOPE", PLAIN, "the scopes that are asked for",
-     "ciba-authorize ciba-hook ciba-run mcp-gate"},
+     "ciba-authorize ciba-doctor ciba-hook ciba-run mcp-gate"},
     {"CIBA_SEAL_KEY", SECRET, "the key that approvals are sealed with",
      "ciba-authorize ciba-hook ciba-poll mcp-gate stock-buy tool-run"},
     {"CIBA_SPOOL_KEY", SECRET, "the key that tokens in a database are encrypted with",
      "agent-spool"},
     {"CIBA_SPENT", PLAIN, "the folder of approvals that have been used",
-     "agent-spool ciba-authorize tool-run"},
+     "agent-spool ciba-authorize ciba-doctor tool-run"},
     {"CIBA_STAGE", PRIVATE, "agent-spool sets it for its stages",
      "agent-spool ciba-authorize ciba-poll llm-chat stock-buy tool-run"},
     {"CIBA_NOTIFICATION_DIR", PLAIN, "the folder in which notifications wait for ciba-poll",
-     "ciba-notify"},
+     "ciba-doctor ciba-notify"},
     {"CIBA_NOTIFY_COMMAND", PLAIN, "the program that tells the user of a question",
      "ciba-channel"},
     {"CIBA_STORE", PLAIN, "the folder of approvals that can be used again",
-     "ciba-authorize ciba-hook ciba-lease ciba-poll ciba-run mcp-gate"},
+     "ciba-authorize ciba-doctor ciba-hook ciba-lease ciba-poll ciba-run mcp-gate"},
     {"CIBA_STORE_KEY", SECRET, "the key that these are encrypted with",
      "ciba-authorize ciba-hook ciba-lease ciba-poll ciba-run mcp-gate"},
     {"CIBA_USER", PLAIN, "the user who is asked",
@@ -240,6 +240,7 @@ void settings_forget_request(void) {
 }
 
 /* The -e file: names and values alternately, up to a NULL. */
+static const char *file_name;
 static char **file_settings;
 static size_t file_settings_count;
 
@@ -258,7 +259,7 @@ const char *settings_keep(char *text) {
 /* Secrets moved from where they were set, with their names. */
 static struct taken {
     struct taken *next;
-    const char *name, *secret;
+    const char *name, *secret, *place;
 } * taken_secrets;
 
 /* A copy in locked memory between guard pages, excluded from core dumps; in ordinary memory if it
@@ -370,6 +371,7 @@ bool settings_load(const char *env_file, struct error *error) {
         free(text);
         return fail(error, STATUS_CONFIG, "%s: has a NUL byte; it must be text", env_file);
     }
+    file_name = env_file;
     int number = 0;
     bool good = true;
     for (char *line = text, *next; good && line != NULL; line = next) {
@@ -399,6 +401,41 @@ static char *place_of_setting(const char *name) {
     return NULL;
 }
 
+static bool is_in_file(const char *place) {
+    for (size_t i = 0; i < file_settings_count; i += 2)
+        if (place == file_settings[i + 1])
+            return true;
+    return false;
+}
+
+static bool is_secret(const char *name) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (settings[i].kind == SECRET && strcmp(settings[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *settings_place(const char *name) {
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char *path = must_format("%s/%s", folder != NULL ? folder : "", name);
+    bool is_credential = folder != NULL && is_secret(name) && access(path, F_OK) == 0;
+    free(path);
+    if (is_credential)
+        return "CREDENTIALS_DIRECTORY";
+    for (const struct taken *taken = taken_secrets; taken != NULL; taken = taken->next)
+        if (strcmp(taken->name, name) == 0)
+            return taken->place;
+    const char *place = place_of_setting(name);
+    return place == NULL ? NULL : is_in_file(place) ? file_name : "the environment";
+}
+
+const char *settings_meaning(const char *name) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return settings[i].meaning;
+    return "";
+}
+
 /* Takes a secret that is set by its name, and removes it from there. */
 static const char *take_secret(const char *name) {
     for (const struct taken *taken = taken_secrets; taken != NULL; taken = taken->next)
@@ -409,7 +446,8 @@ static const char *take_secret(const char *name) {
     if (place == NULL)
         return NULL;
     struct taken *taken = must_alloc(sizeof *taken);
-    *taken = (struct taken){taken_secrets, name, keep_secret(lock_secret(place))};
+    const char *from = settings_place(name);
+    *taken = (struct taken){taken_secrets, name, keep_secret(lock_secret(place)), from};
     taken_secrets = taken;
     return taken->secret;
 }

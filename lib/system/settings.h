@@ -36,6 +36,14 @@ void settings_secret_free(char *secret);
  * can read or write; true if it is no file. False and an error with status 78. */
 bool file_is_private(const char *path, struct error *error);
 
+/* Where the setting of this name is: "the environment", the name of the -e file, or
+ * "CREDENTIALS_DIRECTORY"; also after settings_secret has taken it. NULL if it is not set. Lives as
+ * long as the process. */
+const char *settings_place(const char *name);
+
+/* What the setting of this name is, in a few words; "" if there is none of this name. */
+const char *settings_meaning(const char *name);
+
 /* Keeps an allocated text until the process ends, for settings that are computed. Returns it. */
 const char *settings_keep(char *text);
 
