@@ -323,7 +323,7 @@ static bool fail_to_choose(const struct chat_settings *settings, jv models, stru
         text_add_string(&names, json_string(model, "id"));
         jv_free(model);
     }
-    if (count == 0 || settings->api->families == NULL)
+    if (count == 0)
         fail(error, STATUS_CONFIG, "no model: set %s, or --model", settings->api->model_name);
     else
         fail(error, STATUS_CONFIG,
@@ -342,32 +342,35 @@ static bool fail_to_list(const struct chat_settings *settings, struct error *err
                 settings->api->model_name, why.text);
 }
 
-bool model_list_choose(struct http *http, struct chat_settings *settings, jv document,
-                       struct error *error) {
-    jv models = jv_array();
-    int listed = 0;
-    if (settings->model != NULL || settings->default_model != NULL ||
-        json_string(document, "model") != NULL)
-        return true;
-    bool may_choose = settings->api->families != NULL;
-    if (may_choose) {
-        jv_free(models);
-        if (!read_list(http, settings, &models, &listed, error)) {
-            jv_free(models);
-            return fail_to_list(settings, error);
-        }
-    }
+/* Chooses from the list, and says so. */
+static bool choose_from(struct chat_settings *settings, jv models, int listed,
+                        struct error *error) {
     bool only = listed == 1 && jv_array_length(jv_copy(models)) == 1;
     jv first = only ? jv_array_get(jv_copy(models), 0) : jv_invalid();
     char *name =
         only ? must_copy(json_string(first, "id")) : newest_of(settings->api->families, models);
-    if (name == NULL)
-        fail_to_choose(settings, models, error);
-    else
-        report("model", "%s, the %s that the server lists; -M or %s chooses", name,
-               only ? "only one" : "newest", settings->api->model_name);
-    settings->default_model = name != NULL ? settings_keep(name) : NULL;
     jv_free(first);
+    if (name == NULL)
+        return fail_to_choose(settings, models, error);
+    report("model", "%s, the %s that the server lists; -M or %s chooses", name,
+           only ? "only one" : "newest", settings->api->model_name);
+    settings->default_model = settings_keep(name);
+    return true;
+}
+
+bool model_list_choose(struct http *http, struct chat_settings *settings, jv document,
+                       struct error *error) {
+    jv models;
+    int listed;
+    if (settings->model != NULL || settings->default_model != NULL ||
+        json_string(document, "model") != NULL)
+        return true;
+    if (settings->api->families == NULL)
+        return fail(error, STATUS_CONFIG, "no model: set %s, or --model",
+                    settings->api->model_name);
+    bool good = read_list(http, settings, &models, &listed, error)
+                    ? choose_from(settings, models, listed, error)
+                    : fail_to_list(settings, error);
     jv_free(models);
-    return name != NULL;
+    return good;
 }
