@@ -68,7 +68,8 @@ refused() {
       [ "$status" -eq 65 ]
       [[ $stderr == *"not asked again: $why"* ]]
     else
-      [ "$status" -eq 0 ] && [ -z "$stderr" ]
+      [ "$status" -eq 0 ]
+      [ -z "$stderr" ]
     fi
   done <<'END'
 .calls[0].result = {status: 0, content: "bought"}|

@@ -275,7 +275,10 @@ END
 # A server whose every answer is the JSON that jq makes: serves JQ
 serves() {
   jq -nc "$1" > body
-  { printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n' "$(wc -c < body)" && cat body; } > served
+  {
+    printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n' "$(wc -c < body)"
+    cat body
+  } > served
   raw_server send served
   export OPENAI_BASE_URL=$raw/v1
 }

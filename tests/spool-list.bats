@@ -80,7 +80,8 @@ on_terminal() {
   touch -d '3 days ago' "spool/done/$(cat finished)"
   [ "$(agent-spool list --json --since 90s spool | jq -r .state)" == failed ]
   [ "$(agent-spool list --json --since 2d spool | wc -l)" -eq 3 ]
-  [ "$(agent-spool list --json --since yesterday --done spool | wc -l)" -eq 0 ]
+  agent-spool list --json --since yesterday --done spool > listed
+  empty listed
   [ "$(agent-spool list --json --since "$(date -d '1 hour ago' '+%F %T')" spool | jq -r .state)" == failed ]
   [ "$(agent-spool list --json --since "$(date -ud '1 hour ago' +%FT%TZ)" spool | jq -r .state)" == failed ]
   [ "$(TZ=Asia/Tokyo agent-spool list --json --since "$(TZ=Asia/Tokyo date -d '4 days ago' +%F)" spool | wc -l)" -eq 4 ]

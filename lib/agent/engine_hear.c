@@ -62,8 +62,9 @@ static struct work_next take_end(struct engine *engine, struct flight *flight,
     jv notices = settings->decided != NULL && jv_is_valid(end->document)
                      ? decision_notices(flight->work.document, end->document)
                      : jv_array();
-    jv_array_foreach(notices, i, notice)
+    jv_array_foreach(notices, i, notice) {
         settings->decided(settings->context, json_set_string(notice, "document", flight->name));
+    }
     jv_free(notices);
     return work_ended(&flight->work, end);
 }
