@@ -87,13 +87,13 @@ static void warn_of_terminal(struct job *job) {
         return;
     job->warned = true;
     if (isatty(STDOUT_FILENO))
-        report(NULL, "the document goes to this terminal, with the access token of a yes; > FILE "
-                     "keeps it off the screen, -q shows nothing");
+        report(NULL, "a terminal does not show the access token of a yes, and nothing keeps it; "
+                     "> FILE does, and -q shows nothing");
 }
 
 /* Says, once, whom it waits for; a line that is redrawn says it better. */
 static void tell_wait(struct job *job) {
-    size_t others;
+    size_t others = 0;
     jv call = job->told || options.quiet || options.verbose
                   ? jv_invalid()
                   : poller_waiting_call(job->poller, &others);

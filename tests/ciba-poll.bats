@@ -491,11 +491,11 @@ END
   wait "$poll"
   no grep -q 'left for' screen
   [ "$(wc -l < decided)" -eq 2 ]
-  no grep -q 'goes to this terminal' screen
+  no grep -q 'a terminal does not show' screen
   a_call | ciba-authorize -m Buy > asked
   decide false
   TERM=xterm script -qefc 'ciba-poll < asked' screen > /dev/null < /dev/null || true
-  grep -q 'ciba-poll: the document goes to this terminal, with the access token of a yes' screen
+  grep -q 'ciba-poll: a terminal does not show the access token of a yes, and nothing keeps it' screen
 }
 decide_both() {
   local id
