@@ -59,13 +59,13 @@ static struct work_next interrupted(void) {
 static struct work_next take_end(struct engine *engine, struct flight *flight,
                                  const struct work_end *end) {
     const struct engine_settings *settings = engine->settings;
-    jv notices = settings->decided != NULL && jv_is_valid(end->document)
-                     ? decision_notices(flight->work.document, end->document)
-                     : jv_array();
-    jv_array_foreach(notices, i, notice) {
-        settings->decided(settings->context, json_set_string(notice, "document", flight->name));
+    if (settings->decided != NULL && jv_is_valid(end->document)) {
+        jv notices = decision_notices(flight->work.document, end->document);
+        jv_array_foreach(notices, i, notice) {
+            settings->decided(settings->context, json_set_string(notice, "document", flight->name));
+        }
+        jv_free(notices);
     }
-    jv_free(notices);
     return work_ended(&flight->work, end);
 }
 

@@ -67,7 +67,9 @@ static void forget_notification(const struct pending_documents *pending, jv call
 
 /* Tells that the call is decided, if it was not. */
 static void tell(const struct pending_documents *pending, jv before, jv after) {
-    jv notice = pending->decided != NULL ? decision_notice(before, after) : jv_invalid();
+    if (pending->decided == NULL)
+        return;
+    jv notice = decision_notice(before, after);
     if (jv_is_valid(notice))
         pending->decided(pending->context, notice);
     else

@@ -227,7 +227,7 @@ static jv add_member(const struct member *member, jv request, jv *members) {
 static jv add_asked(const struct request_options *asked, const char *api, jv request) {
     jv members = json_get(request, api);
     struct error ignored;
-    struct member member;
+    struct member member = {jv_invalid(), jv_invalid()};
     for (int i = 0; i < WORDS; i++)
         request = json_set_string(request, words[i].name, word_asked(asked, &words[i]));
     if (asked->temperature >= 0)
@@ -258,7 +258,7 @@ bool request_options_hold(const struct request_options *asked, struct error *err
                         words[i].name, REQUEST_WORD_LIMIT, words[i].name);
     }
     for (size_t i = 0; i < asked->members.count; i++) {
-        struct member member;
+        struct member member = {jv_invalid(), jv_invalid()};
         if (!read_member(asked->members.items[i], &member, error))
             return false;
         member_free(&member);
