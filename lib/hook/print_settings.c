@@ -2,6 +2,7 @@
 
 #include "ciba/command_call.h"
 #include "document/reader.h"
+#include "hook/guard.h"
 #include "system/process.h"
 #include "json/json.h"
 
@@ -17,7 +18,11 @@ enum { MARGIN = 60 /* seconds between our deadline and the host's */ };
 /* The path that was found for the name that we were started by: the host's PATH may be another. */
 static char *own_path(const char *program, struct error *error) {
     struct program_file file;
-    process_find(program, &file);
+    char *name = must_copy(program), *slash = strrchr(name, '/');
+    if (guard_in_one_file() && slash != NULL)
+        *slash = '\0';
+    process_find(name, &file);
+    free(name);
     char *path = file.path != NULL ? realpath(file.path, NULL) : NULL;
     if (path == NULL)
         fail(error, STATUS_UNAVAILABLE, "%s: its own path is not known: %s", program,
@@ -94,6 +99,8 @@ bool print_settings(const struct hook_host *host, const char *program,
     if (path == NULL)
         return false;
     jv words = jv_array();
+    if (guard_in_one_file())
+        words = jv_array_append(words, jv_string("ciba-hook"));
     for (const struct option_spec *o = options; o->name != NULL; o++)
         words = add_option(words, o);
     char *command = command_line(path, words);
