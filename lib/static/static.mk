@@ -41,10 +41,12 @@ libraries: deps-static
 	@$(PARALLEL_MAKE) libraries-static libraries-msan libraries-i386 libraries-s390x
 
 ## Package
+# The tests' sandbox is the ordinary one: that of the one file has no TLS.
 static: deps-static libraries-static ## all commands in one file that needs no library: build/static/ciba-tools, and links
 	@$(STATIC_MAKE) $(STATIC)/ciba-tools
 	strip --remove-section=.comment $(STATIC)/ciba-tools
-	@for name in $(COMMANDS); do ln -sf ciba-tools $(STATIC)/$$name; done
+	@rm -f $(STATIC)/ciba-sandbox
+	@for name in $(FILTERS); do ln -sf ciba-tools $(STATIC)/$$name; done
 
 # What differs in static builds: certificates, host names, memory. The libraries are those of `make asan`.
 STATIC_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/static.bats
@@ -81,17 +83,20 @@ test-static-%: static-% ## these, and tests, by the kernel or by qemu
 	@chmod +x $(BUILD)/$*/run/*
 	$(call run_tests,$(CURDIR)/$(BUILD)/$*/run:$(CURDIR)/$(BUILD)) $(EMULATED_TESTS)
 
-# The same bytes from the same source.
+# The same bytes from the same source. The one file is all that a machine needs; what is to be read is beside it.
 RELEASE = ciba-tools-$(VERSION)-$(shell uname -m)
-release: static ## static commands, manual, examples and SBOM: dist/ciba-tools-VERSION-ARCH.tar.gz
+release: static ## the one file: dist/ciba-tools-VERSION-ARCH; and .tar.gz, with manual, examples and SBOM
 	@rm -rf $(STATIC)/$(RELEASE)
-	@$(MAKE) --no-print-directory install DESTDIR=$(STATIC)/$(RELEASE) PREFIX= COMMANDS='$(FILTERS)' BUILD=$(STATIC) \
-		INSTALL_NEEDS= >/dev/null
-	cp -r LICENSE README.md examples $(STATIC)/$(RELEASE)
-	lib/static/sbom ciba-tools $(VERSION) $(SOURCE_DATE_EPOCH) $(STATIC)/libs > $(STATIC)/$(RELEASE)/sbom.spdx.json
-	@mkdir -p dist
-	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -C $(STATIC) -c $(RELEASE) | \
+	@mkdir -p dist $(STATIC)/$(RELEASE)/bin
+	@install -m 755 $(STATIC)/ciba-tools $(STATIC)/$(RELEASE)/bin
+	@$(STATIC)/$(RELEASE)/bin/ciba-tools --install $(STATIC)/$(RELEASE)/bin
+	@$(MAKE) --no-print-directory install-files DESTDIR='$(CURDIR)/$(STATIC)/$(RELEASE)' PREFIX= EXAMPLEDIR=/examples \
+		BUILD=$(STATIC)/$(RELEASE)/bin INSTALL_NEEDS= >/dev/null
+	@cp LICENSE README.md $(STATIC)/$(RELEASE)
+	@lib/static/sbom ciba-tools $(VERSION) $(SOURCE_DATE_EPOCH) $(STATIC)/libs > $(STATIC)/$(RELEASE)/sbom.spdx.json
+	@install -m 755 $(STATIC)/ciba-tools dist/$(RELEASE)
+	@tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -C $(STATIC) -c $(RELEASE) | \
 		gzip -n9 > dist/$(RELEASE).tar.gz
-	@sha256sum dist/$(RELEASE).tar.gz
+	@cd dist && sha256sum $(RELEASE) $(RELEASE).tar.gz | tee SHA256SUMS
 
 .PHONY: deps-static libraries libraries-static libraries-msan static test-static release
