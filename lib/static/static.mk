@@ -85,15 +85,16 @@ test-static-%: static-% ## these, and tests, by the kernel or by qemu
 
 # The same bytes from the same source. The one file is all that a machine needs; what is to be read is beside it.
 RELEASE = ciba-tools-$(VERSION)-$(shell uname -m)
-release: static ## the one file: dist/ciba-tools-VERSION-ARCH; and .tar.gz, with manual, examples and SBOM
-	@rm -rf $(STATIC)/$(RELEASE)
-	@mkdir -p dist $(STATIC)/$(RELEASE)/bin
-	@install -m 755 $(STATIC)/ciba-tools $(STATIC)/$(RELEASE)/bin
-	@$(STATIC)/$(RELEASE)/bin/ciba-tools --install $(STATIC)/$(RELEASE)/bin
-	@$(MAKE) --no-print-directory install-files DESTDIR='$(CURDIR)/$(STATIC)/$(RELEASE)' PREFIX= EXAMPLEDIR=/examples \
-		BUILD=$(STATIC)/$(RELEASE)/bin INSTALL_NEEDS= >/dev/null
-	@cp LICENSE README.md $(STATIC)/$(RELEASE)
-	@lib/static/sbom ciba-tools $(VERSION) $(SOURCE_DATE_EPOCH) $(STATIC)/libs > $(STATIC)/$(RELEASE)/sbom.spdx.json
+release: static ## the one file: dist/ciba-tools-VERSION-ARCH; and .tar.gz, for /usr/local, with manual, examples and SBOM
+	@rm -rf $(STATIC)/$(RELEASE) $(STATIC)/root
+	@mkdir -p dist $(STATIC)/root/usr/local/bin $(STATIC)/root/usr/local/share/doc/ciba-tools
+	@install -m 755 $(STATIC)/ciba-tools $(STATIC)/root/usr/local/bin
+	@$(STATIC)/root/usr/local/bin/ciba-tools --install $(STATIC)/root/usr/local/bin
+	@$(MAKE) --no-print-directory install-files DESTDIR='$(CURDIR)/$(STATIC)/root' PREFIX=/usr/local \
+		BUILD=$(STATIC)/root/usr/local/bin INSTALL_NEEDS= >/dev/null
+	@cp LICENSE README.md $(STATIC)/root/usr/local/share/doc/ciba-tools
+	@lib/static/sbom ciba-tools $(VERSION) $(SOURCE_DATE_EPOCH) $(STATIC)/libs > $(STATIC)/root/usr/local/share/doc/ciba-tools/sbom.spdx.json
+	@mv $(STATIC)/root/usr/local $(STATIC)/$(RELEASE)
 	@install -m 755 $(STATIC)/ciba-tools dist/$(RELEASE)
 	@tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -C $(STATIC) -c $(RELEASE) | \
 		gzip -n9 > dist/$(RELEASE).tar.gz
