@@ -42,6 +42,7 @@ federated() {
   command -v strace > /dev/null || skip "strace is not installed"
   a_deploy
   step_of "$examples/github-actions.yml" 'run: |' 'name: Deploy' > step
+  sed -i 's/sleep 120/sleep 10/' step # strace waits for what is left of it
   [ -s step ]
   export GITHUB_REF_NAME=v42 GITHUB_REPOSITORY=us/it ACTIONS_ID_TOKEN_REQUEST_TOKEN=the-runner\'s-own-token
   github() { # [OPTION...]: a sandbox with GitHub's endpoint for tokens

@@ -220,8 +220,11 @@ an_image() {
 # podman run IMAGE [WORD...]
 in_image() {
   local words
-  mapfile -t words < <(jq -nr --argjson entry "$entry" --argjson default "$default" '$entry + (if $ARGS.positional == [] then $default else $ARGS.positional end) | .[]' --args "$@")
-  env -i "${environment[@]}" "${settings[@]}" "$(command -v chroot)" --userspec="$user" image "${words[@]}"
+  mapfile -t words < <(jq -r '.[]' <<< "$entry")
+  if [ $# -eq 0 ]; then
+    mapfile -t -O "${#words[@]}" words < <(jq -r '.[]' <<< "$default")
+  fi
+  env -i "${environment[@]}" "${settings[@]}" "$(command -v chroot)" --userspec="$user" image "${words[@]}" "$@"
 }
 
 @test "container: the image from scratch has nothing but the one file, and the agent in it asks and buys, as nobody" {
