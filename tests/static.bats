@@ -15,7 +15,7 @@ libraries() {
 linked_statically() {
   one_file=$(dirname "$(type -P ciba-poll)")/ciba-tools
   libs=${one_file%/*}/libs
-  [ -x "$one_file" ] && [ -d "$libs" ] || skip "the commands are linked as usual"
+  [[ -x $one_file && -d $libs ]] || skip "the commands are linked as usual"
 }
 
 # The one file in a folder of its own, with its links: a_release FOLDER
@@ -71,6 +71,7 @@ END
     for run in "bin/$command" "bin/ciba-tools $command"; do
       echo "$run"
       [[ $($run --version) == "$command (ciba-tools) "* ]]
+      # shellcheck disable=SC2086 # words
       exits 64 $run --no-such-option 2> said
       grep -q "^$command: " said
     done
@@ -180,7 +181,7 @@ ci_installs() { # SHELL-STEP
     echo "$output"
     [ "$status" -ne 0 ]
     [ ! -e path ]
-    [ -z "$(find temp -type l -o -type f -perm /111)" ]
+    [ -z "$(find temp -type l -o -type f -perm /111)" ] # lint: the folder is there
     SHA256=
     run ci_installs "$step"
     [ "$status" -ne 0 ]
