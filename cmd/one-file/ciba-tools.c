@@ -1,6 +1,9 @@
 /* ciba-tools: all commands in one file. The name that it is started by says which one it is, or
- * else its first argument. commands.h, which lib/static/static.mk makes, has a row for each
- * command: COMMAND(name, main) */
+ * else its first argument. */
+#include "commands.h"
+
+#include "base/error.h"
+#include "base/memory.h"
 #include "cli/options.h"
 #include "document/reader.h"
 #include "hook/guard.h"
@@ -10,28 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define COMMAND(name, main) int main(int, char **);
-#include "commands.h"
-#undef COMMAND
-int main_ciba_hook_ask(int argc, char **argv);
-
-#define COMMAND(name, main) name "\n"
-static const char names[] =
-#include "commands.h"
-    ;
-#undef COMMAND
-
-static const struct {
-    const char *name;
-    int (*main)(int, char **);
-} commands[] = {
-#define COMMAND(name, main) {name, main},
-#include "commands.h"
-#undef COMMAND
-    {"ciba-hook-ask", main_ciba_hook_ask} /* which ciba-hook starts */
-};
-enum { COUNT = sizeof commands / sizeof *commands, HIDDEN = 1 };
 
 static struct {
     const char *folder;
@@ -56,12 +37,17 @@ static const char *last_part(const char *path) {
     return slash != NULL ? slash + 1 : path;
 }
 
-/* COUNT if there is none. */
-static size_t find(const char *name) {
-    size_t i = 0;
-    while (i < COUNT && strcmp(commands[i].name, name) != 0)
-        i++;
-    return i;
+/* NULL if there is none. */
+static const struct one_file_command *find_in(const struct one_file_command *table,
+                                              const char *name) {
+    while (table->name != NULL && strcmp(table->name, name) != 0)
+        table++;
+    return table->name != NULL ? table : NULL;
+}
+
+static const struct one_file_command *find(const char *name) {
+    const struct one_file_command *found = find_in(one_file_commands, name);
+    return found != NULL ? found : find_in(one_file_parts, name);
 }
 
 /* The file's own path. The caller frees. NULL if it is not known. */
@@ -109,8 +95,8 @@ static int install(const char *program) {
     char *path = own_path(program, &error);
     char *target = path != NULL ? target_in(options.folder, path) : NULL;
     bool good = path != NULL;
-    for (size_t i = 0; good && i < COUNT - HIDDEN; i++)
-        good = link_command(target, commands[i].name, &error);
+    for (const struct one_file_command *c = one_file_commands; good && c->name != NULL; c++)
+        good = link_command(target, c->name, &error);
     free(path);
     free(target);
     return end(good, &error);
@@ -118,7 +104,13 @@ static int install(const char *program) {
 
 static int list(void) {
     struct error error;
-    return end(output_write(names, strlen(names), &error), &error);
+    bool good = true;
+    for (const struct one_file_command *c = one_file_commands; good && c->name != NULL; c++) {
+        char *line = must_format("%s\n", c->name);
+        good = output_write(line, strlen(line), &error);
+        free(line);
+    }
+    return end(good, &error);
 }
 
 /* Does nothing that can fail before ciba-hook begins: that is a guard. */
@@ -126,14 +118,14 @@ int main(int argc, char **argv) {
     if (argc < 1)
         return HOOK_NO_STATUS;
     guard_is_in_one_file();
-    size_t named = find(last_part(argv[0]));
-    if (named == COUNT && argc > 1 && (named = find(argv[1])) < COUNT) {
+    const struct one_file_command *named = find(last_part(argv[0]));
+    if (named == NULL && argc > 1 && (named = find(argv[1])) != NULL) {
         argv[1] = argv[0];
         argv++;
         argc--;
     }
-    if (named < COUNT)
-        return commands[named].main(argc, argv);
+    if (named != NULL)
+        return named->main(argc, argv);
     int first = options_parse(&command, argc, argv);
     if (first < argc)
         usage_unknown("command", argv[first]);

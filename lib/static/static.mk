@@ -12,18 +12,24 @@ STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC
 # All commands in one file: the objects of each command, whose main() is renamed, and a table of them.
 ONE_FILE = $(BUILD)/one-file
 OBJCOPY = objcopy
-$(ONE_FILE)/commands.h: $(COMMANDS:%=cmd/%.c)
+main_of = main_$(subst -,_,$(1))
+$(ONE_FILE)/commands.c: $(COMMANDS:%=cmd/%.c) $(PARTS:%=cmd/%.c)
 	$Qmkdir -p $(@D)
-	$(call say,PRINTF $@)for name in $(COMMANDS); do echo "COMMAND(\"$$name\", main_$$(echo $$name | tr - _))"; done > $@
+	$(call say,PRINTF $@)(echo '#include "commands.h"'; \
+	 $(foreach name,$(notdir $(COMMANDS) $(PARTS)),echo 'int $(call main_of,$(name))(int, char **);';) \
+	 echo 'const struct one_file_command one_file_commands[] = {'; \
+	 $(foreach name,$(COMMANDS),echo '{"$(name)", $(call main_of,$(name))},';) echo '{0, 0}};'; \
+	 echo 'const struct one_file_command one_file_parts[] = {'; \
+	 $(foreach name,$(notdir $(PARTS)),echo '{"$(name)", $(call main_of,$(name))},';) echo '{0, 0}};') > $@
 
-$(BUILD)/cmd/one-file/ciba-tools.o: COMPILE += -I$(ONE_FILE)
-$(BUILD)/cmd/one-file/ciba-tools.o: $(ONE_FILE)/commands.h
+$(ONE_FILE)/commands.o: $(ONE_FILE)/commands.c cmd/one-file/commands.h
+	$(call say,CC $<)$(COMPILE) -Icmd/one-file -c -o $@ $<
 
 $(ONE_FILE)/%.o: $(BUILD)/cmd/%.o
 	$Qmkdir -p $(@D)
-	$(call say,OBJCOPY $@)$(OBJCOPY) --redefine-sym main=main_$(subst -,_,$(notdir $*)) $< $@
+	$(call say,OBJCOPY $@)$(OBJCOPY) --redefine-sym main=$(call main_of,$(notdir $*)) $< $@
 
-$(BUILD)/ciba-tools: $(BUILD)/cmd/one-file/ciba-tools.o $(COMMANDS:%=$(ONE_FILE)/%.o) $(PARTS:%=$(ONE_FILE)/%.o) $(SANDBOX) $(BUILD)/lib/libciba.a
+$(BUILD)/ciba-tools: $(BUILD)/cmd/one-file/ciba-tools.o $(ONE_FILE)/commands.o $(COMMANDS:%=$(ONE_FILE)/%.o) $(PARTS:%=$(ONE_FILE)/%.o) $(SANDBOX) $(BUILD)/lib/libciba.a
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HTTPD_LIBS) $(LIBS)
 
 deps-static:
