@@ -254,6 +254,27 @@ in_image() {
   [ "$(jq -r .event image/spool/audit.log | xargs)" == "asked approved executed" ]
 }
 
+@test "README: the file of a release is installed as printed, and a file that is another is not" {
+  linked_statically
+  [ "$(uname -m)" = x86_64 ] || skip "another machine"
+  { [ "$(id -u)" -eq 0 ] && unshare -m --propagation private true 2> /dev/null; } || skip "only root can have a /usr/local of its own"
+  awk '/^## Install/ {found = 1} found && /^```$/ {exit} inside; found && /^```sh$/ {inside = 1}' "$project/README.md" > steps
+  [ "$(wc -l < steps)" -eq 3 ]
+  mkdir -p local/bin dist
+  cp "$one_file" "dist/ciba-tools-$(sed -n 's/^VERSION = //p' "$project/Makefile")-x86_64"
+  (cd dist && sha256sum ciba-tools-* > SHA256SUMS && echo "$(sha256sum < /dev/null | cut -c 1-64)  another.tar.gz" >> SHA256SUMS)
+  as_printed() {
+    unshare -m --propagation private sh -c 'mount --bind local /usr/local && cd dist && PATH=/usr/local/bin:/usr/bin:/bin sh -e ../steps'
+  }
+  as_printed
+  [[ $(local/bin/ciba-run --version) == "ciba-run "* ]]
+  rm -r local/bin/*
+  echo >> dist/ciba-tools-*
+  run as_printed
+  [ "$status" -eq 1 ]
+  empty local/bin
+}
+
 @test "the recipes for Alpine and Homebrew parse" {
   for name in APKBUILD ciba-tools.rb; do
     sed 's|@VERSION@|1.0|g; s|@[A-Z0-9]*@|0000|' "$project/lib/packages/$name.in" > "$name"
