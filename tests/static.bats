@@ -119,6 +119,18 @@ END
   [ "$status" -eq 0 ]
   [[ $output == *'"allow"'* ]]
   [ "$(count /bc-authorize)" -eq 3 ]
+  # ciba-doctor knows it for ciba-hook, and reads the options behind it
+  bin/ciba-hook --print-config claude > settings.json
+  chmod -R go-w bin .
+  run bin/ciba-doctor --hook-file settings.json
+  echo "$output"
+  [[ $output == *"starts ciba-hook, and stops the tool"* ]]
+  sed 's/"--deadline"/"--no-such-option"/' settings.json > wrong.json
+  run bin/ciba-doctor --hook-file wrong.json
+  [[ $output == *FAIL*"--no-such-option"* ]]
+  sed 's/"ciba-hook"/"ciba-run"/' settings.json > wrong.json
+  run bin/ciba-doctor --hook-file wrong.json
+  [[ $output != *"starts ciba-hook, and stops the tool"* ]]
   kill "$CIBA_SANDBOX_PID"
   sandbox --approve no --delay 0
   exits 2 bin/ciba-hook <<< "$event"
