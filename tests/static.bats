@@ -102,7 +102,7 @@ END
   exits 74 moved/ciba-tools --install nowhere
 }
 
-@test "ciba-hook of the one file is its own guard: yes, no, a kill, and what --print-config prints" {
+@test "ciba-hook of the one file has a guard: yes, no, a kill, no memory, and what --print-config prints" {
   a_release bin
   event='{"hook_event_name":"PreToolUse","session_id":"s","tool_use_id":"t","tool_name":"Bash","tool_input":{"command":"ls"}}'
   sandbox --approve yes --delay 0
@@ -120,7 +120,7 @@ END
   [[ $output == *'"allow"'* ]]
   [ "$(count /bc-authorize)" -eq 3 ]
   # ciba-doctor knows it for ciba-hook, and reads the options behind it
-  bin/ciba-hook --print-config claude > settings.json
+  bin/ciba-tools ciba-hook --print-config claude > settings.json
   chmod -R go-w bin .
   run bin/ciba-doctor --hook-file settings.json
   echo "$output"
@@ -146,6 +146,12 @@ END
   exits 2 wait "$guard"
   grep -q 'not approved' out
   exits 2 env -i bin/ciba-hook <<< "$event"
+  # where the one file could not even be started
+  for limit in 1000 2000 3000 6000; do
+    exits 2 bash -c 'ulimit -v "$1" && exec bin/ciba-hook' bash "$limit" <<< "$event"
+  done
+  rm bin/libexec/ciba-hook-ask
+  exits 2 bin/ciba-hook <<< "$event"
   exits 2 bash -c 'exec -a "" bin/ciba-tools ciba-hook --no-such-option' <<< "$event"
 }
 
@@ -250,7 +256,7 @@ in_image() {
   [ "$(wc -l < steps)" -eq 3 ]
   (cd context && bash -e ../steps)
   an_image
-  [ "$(find image -type f | sort | xargs)" == "image/bin/ciba-tools image/etc/ciba-agent/tools.json image/etc/ssl/certs/ca-certificates.crt" ]
+  [ "$(find image -type f | sort | xargs)" == "image/bin/ciba-hook image/bin/ciba-tools image/etc/ciba-agent/tools.json image/etc/ssl/certs/ca-certificates.crt" ]
   chmod 755 . image
   # the sandbox is in it as well
   env -i "$(command -v chroot)" --userspec="$user" image /bin/ciba-sandbox --approve yes --delay 0 > exports

@@ -10,8 +10,10 @@
 #include "system/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
@@ -83,6 +85,30 @@ static bool link_command(const char *target, const char *name, struct error *err
     return good;
 }
 
+/* The guard is a file, which replaces an earlier one; it looks for the other half in libexec. */
+static bool install_guard(const char *path, struct error *error) {
+    char *place = must_format("%s/ciba-hook", options.folder),
+         *unfinished = must_format("%s.new", place),
+         *libexec = must_format("%s/libexec", options.folder),
+         *target = target_in(options.folder, path);
+    char *beside = *target == '/' ? must_copy(target) : must_format("../%s", target);
+    size_t size = (size_t)(one_file_guard_end - one_file_guard);
+    unlink(unfinished);
+    int fd = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    bool good = fd >= 0 && write(fd, one_file_guard, size) == (ssize_t)size;
+    good = (fd < 0 || close(fd) == 0) && good && rename(unfinished, place) == 0 &&
+           (mkdir(libexec, 0755) == 0 || errno == EEXIST);
+    if (!good)
+        fail(error, STATUS_IO, "%s: %s", place, strerror(errno));
+    good = good && link_command(beside, "libexec/ciba-hook-ask", error);
+    free(place);
+    free(unfinished);
+    free(libexec);
+    free(target);
+    free(beside);
+    return good;
+}
+
 static int end(bool good, const struct error *error) {
     int status = STATUS_DONE;
     if (!good)
@@ -96,7 +122,8 @@ static int install(const char *program) {
     char *target = path != NULL ? target_in(options.folder, path) : NULL;
     bool good = path != NULL;
     for (const struct one_file_command *c = one_file_commands; good && c->name != NULL; c++)
-        good = link_command(target, c->name, &error);
+        good = strcmp(c->name, "ciba-hook") == 0 ? install_guard(path, &error)
+                                                 : link_command(target, c->name, &error);
     free(path);
     free(target);
     return end(good, &error);

@@ -242,14 +242,13 @@ static _Noreturn void not_started(const char *path) {
     _exit(HOOK_NO_STATUS);
 }
 
-/* Becomes the program. */
+/* Becomes the program, under the name PATH/NAME, where PATH is the guard's own. */
 static _Noreturn void become(const char *name, char **argv) {
-    static char self[PATH_SIZE], path[PATH_SIZE + 300];
+    static char self[PATH_SIZE], path[PATH_SIZE + 300], called[PATH_SIZE + 300];
     find_itself(argv[0], self);
-    argv[0] = self;
+    snprintf(called, sizeof called, "%s/%s", self, name);
+    argv[0] = called;
     if (in_one_file) {
-        snprintf(path, sizeof path, "%s/%s", self, name);
-        argv[0] = path;
         execv(self, argv);
         not_started(self);
     }
@@ -303,10 +302,6 @@ void guard_run(const char *name, char **argv) {
 
 void guard_is_in_one_file(void) {
     in_one_file = true;
-}
-
-bool guard_in_one_file(void) {
-    return in_one_file;
 }
 
 void guard_connect(void) {

@@ -2,7 +2,6 @@
 
 #include "ciba/command_call.h"
 #include "document/reader.h"
-#include "hook/guard.h"
 #include "system/process.h"
 #include "json/json.h"
 
@@ -15,11 +14,11 @@
 
 enum { MARGIN = 60 /* seconds between our deadline and the host's */ };
 
-/* The path that was found for the name that we were started by: the host's PATH may be another. */
+/* The path of the guard, which called us PATH/NAME: the host's PATH may be another. */
 static char *own_path(const char *program, struct error *error) {
     struct program_file file;
     char *name = must_copy(program), *slash = strrchr(name, '/');
-    if (guard_in_one_file() && slash != NULL)
+    if (slash != NULL)
         *slash = '\0';
     process_find(name, &file);
     free(name);
@@ -99,7 +98,7 @@ bool print_settings(const struct hook_host *host, const char *program,
     if (path == NULL)
         return false;
     jv words = jv_array();
-    if (guard_in_one_file())
+    if (strcmp(strrchr(path, '/'), "/ciba-hook") != 0) /* all commands in one file */
         words = jv_array_append(words, jv_string("ciba-hook"));
     for (const struct option_spec *o = options; o->name != NULL; o++)
         words = add_option(words, o);

@@ -20,10 +20,18 @@ $(ONE_FILE)/commands.c: $(COMMANDS:%=cmd/%.c) $(PARTS:%=cmd/%.c)
 	 echo 'const struct one_file_command one_file_commands[] = {'; \
 	 $(foreach name,$(COMMANDS),echo '{"$(name)", $(call main_of,$(name))},';) echo '{0, 0}};'; \
 	 echo 'const struct one_file_command one_file_parts[] = {'; \
-	 $(foreach name,$(notdir $(PARTS)),echo '{"$(name)", $(call main_of,$(name))},';) echo '{0, 0}};') > $@
+	 $(foreach name,$(notdir $(PARTS)),echo '{"$(name)", $(call main_of,$(name))},';) echo '{0, 0}};'; \
+	 echo '__asm__(".section .rodata; .globl one_file_guard; .globl one_file_guard_end; .balign 16; one_file_guard:");'; \
+	 echo '__asm__(".incbin " GUARD "; one_file_guard_end: .byte 0; .previous");') > $@
 
-$(ONE_FILE)/commands.o: $(ONE_FILE)/commands.c cmd/one-file/commands.h
-	$(call say,CC $<)$(COMPILE) -Icmd/one-file -c -o $@ $<
+# The guard is also a file of its own, within the one file.
+$(ONE_FILE)/guard: $(BUILD)/cmd/ciba-hook.o $(BUILD)/lib/libciba.a
+	$Qmkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$Q$(OBJCOPY) --strip-all --remove-section=.comment $@
+
+$(ONE_FILE)/commands.o: $(ONE_FILE)/commands.c $(ONE_FILE)/guard cmd/one-file/commands.h
+	$(call say,CC $<)$(COMPILE) -Icmd/one-file -DGUARD='"\"$(ONE_FILE)/guard\""' -c -o $@ $<
 
 $(ONE_FILE)/%.o: $(BUILD)/cmd/%.o
 	$Qmkdir -p $(@D)
@@ -51,8 +59,8 @@ libraries: deps-static
 static: deps-static libraries-static ## all commands in one file that needs no library: build/static/ciba-tools, and links
 	@$(STATIC_MAKE) $(STATIC)/ciba-tools
 	strip --remove-section=.comment $(STATIC)/ciba-tools
-	@rm -f $(STATIC)/ciba-sandbox
-	@for name in $(FILTERS); do ln -sf ciba-tools $(STATIC)/$$name; done
+	@$(STATIC)/ciba-tools --install $(STATIC)
+	@rm $(STATIC)/ciba-sandbox
 
 # What differs in static builds: certificates, host names, memory. The libraries are those of `make asan`.
 STATIC_TESTS = tests/flow.bats tests/http.bats tests/document.bats tests/options.bats tests/static.bats
