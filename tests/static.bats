@@ -147,7 +147,7 @@ END
   grep -q 'not approved' out
   exits 2 env -i bin/ciba-hook <<< "$event"
   # where the one file could not even be started
-  for limit in 1000 2000 3000 6000; do
+  for limit in 2000 6000; do
     exits 2 bash -c 'ulimit -v "$1" && exec bin/ciba-hook' bash "$limit" <<< "$event"
   done
   rm bin/libexec/ciba-hook-ask

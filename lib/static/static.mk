@@ -7,7 +7,7 @@ STATIC_LINK = -static-pie -Wl,-z,pack-relative-relocs
 STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC)/libs/include' \
 	CURL_LIBS='-L$(STATIC)/libs/lib -l:libcurl.a -lnghttp2 -lssl' CRYPTO_LIBS=-lcrypto JQ_LIBS='-l:libjq.a -l:libonig.a' HTTPD_LIBS=-l:libmicrohttpd.a \
 	CFLAGS='-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -DSTATIC' \
-	LDFLAGS='$(STATIC_LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
+	LDFLAGS='$(STATIC_LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -Wl,--gc-sections,--build-id=none,-z,relro,-z,now,-z,noexecstack'
 
 # All commands in one file: the objects of each command, whose main() is renamed, and a table of them.
 ONE_FILE = $(BUILD)/one-file
@@ -24,10 +24,11 @@ $(ONE_FILE)/commands.c: $(COMMANDS:%=cmd/%.c) $(PARTS:%=cmd/%.c)
 	 echo '__asm__(".section .rodata; .globl one_file_guard; .globl one_file_guard_end; .balign 16; one_file_guard:");'; \
 	 echo '__asm__(".incbin " GUARD "; one_file_guard_end: .byte 0; .previous");') > $@
 
-# The guard is also a file of its own, within the one file.
-$(ONE_FILE)/guard: $(BUILD)/cmd/ciba-hook.o $(BUILD)/lib/libciba.a
+# The guard is also a file of its own, within the one file: with libc alone, not even our allocator.
+comma = ,
+$(ONE_FILE)/guard: $(BUILD)/cmd/ciba-hook.o $(BUILD)/lib/hook/guard.o $(BUILD)/lib/base/clock.o
 	$Qmkdir -p $(@D)
-	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(call say,LD $@)$(CC) $(CFLAGS) $(filter-out -Wl$(comma)--wrap%,$(LDFLAGS)) -o $@ $^
 	$Q$(OBJCOPY) --strip-all --remove-section=.comment $@
 
 $(ONE_FILE)/commands.o: $(ONE_FILE)/commands.c $(ONE_FILE)/guard cmd/one-file/commands.h
