@@ -13,7 +13,7 @@ STATIC_MAKE = $(PARALLEL_MAKE) BUILD=$(STATIC) INCLUDES='-Ilib -isystem $(STATIC
 ONE_FILE = $(BUILD)/one-file
 OBJCOPY = objcopy
 main_of = main_$(subst -,_,$(1))
-$(ONE_FILE)/commands.c: $(COMMANDS:%=cmd/%.c) $(PARTS:%=cmd/%.c)
+$(ONE_FILE)/commands.c: lib/static/static.mk $(COMMANDS:%=cmd/%.c) $(PARTS:%=cmd/%.c)
 	$Qmkdir -p $(@D)
 	$(call say,PRINTF $@)(echo '#include "commands.h"'; \
 	 $(foreach name,$(notdir $(COMMANDS) $(PARTS)),echo 'int $(call main_of,$(name))(int, char **);';) \
