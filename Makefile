@@ -12,6 +12,7 @@ BINDIR = $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/ciba-tools
 DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man
+EXAMPLEDIR = $(DATADIR)/ciba-tools/examples
 BUILD = build
 # In a tarball the files have the commit's time.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -r Makefile +%s)
@@ -97,12 +98,15 @@ demo: ## "Buy 3 stocks of Google" in a sandbox, where you are asked (DEMO_OPTION
 	@$(MAKE) -q --no-print-directory all 2>/dev/null || { echo 'Building the commands, about ten seconds on two cores ...'; $(PARALLEL_MAKE) all $(quiet); }
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" examples/demo $(DEMO_OPTIONS)
 
-INSTALL_NEEDS = all
-install: $(INSTALL_NEEDS) ## install commands, manual and completions (PREFIX=/usr/local, DESTDIR=)
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+install: all install-files ## install commands, manual, completions and examples (PREFIX=/usr/local, DESTDIR=)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 $(COMMANDS:%=$(BUILD)/%) $(DESTDIR)$(BINDIR)
-	install -d $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 $(PARTS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)
+
+# All but the programs. The examples name the place where they are.
+INSTALL_NEEDS = all
+install-files: $(INSTALL_NEEDS)
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit; done
 	install -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions \
 		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d
@@ -110,12 +114,17 @@ install: $(INSTALL_NEEDS) ## install commands, manual and completions (PREFIX=/u
 		$(BUILD)/$$name --completion bash > $(DESTDIR)$(DATADIR)/bash-completion/completions/$$name && \
 		$(BUILD)/$$name --completion zsh > $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$name && \
 		$(BUILD)/$$name --completion fish > $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$name.fish || exit; done
+	cd examples && find . -type d | while read -r folder; do install -d "$(DESTDIR)$(EXAMPLEDIR)/$$folder" || exit; done
+	cd examples && find . -type f | while read -r file; do mode=644; [ ! -x "$$file" ] || mode=755; \
+		sed 's,/usr/local/share/ciba-tools/examples,$(EXAMPLEDIR),g; s,^PATH=/usr/local/bin:/usr/bin:/bin$$,PATH=$(BINDIR):/usr/local/bin:/usr/bin:/bin,' \
+		"$$file" > "$(DESTDIR)$(EXAMPLEDIR)/$$file" && chmod $$mode "$(DESTDIR)$(EXAMPLEDIR)/$$file" || exit; done
 
 uninstall: ## remove them
 	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/bash-completion/completions/%)
 	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/zsh/site-functions/_%)
 	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/%.fish)
 	rm -f $(COMMANDS:%=$(DESTDIR)$(BINDIR)/%) $(PARTS:libexec/%=$(DESTDIR)$(LIBEXECDIR)/%)
+	rm -rf $(DESTDIR)$(EXAMPLEDIR)
 	for page in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 clean: ## remove all that was made
@@ -146,5 +155,5 @@ dist: ## the source: dist/ciba-tools-VERSION.tar.gz
 
 include lib/sandbox/sandbox.mk lib/packages/needed.mk tests/tests.mk lib/static/static.mk lib/packages/packages.mk
 
-.PHONY: all deps demo install uninstall test dist clean help
+.PHONY: all deps demo install install-files uninstall test dist clean help
 .SECONDARY:

@@ -1,18 +1,33 @@
 # shellcheck source=helper.bash
 load helper
 
-examples=${BATS_TEST_DIRNAME%/tests*}/examples
+# Each example is run as `make install` brings it.
+setup_file() {
+  env -u MAKEFLAGS -u MAKELEVEL make -C "${BATS_TEST_DIRNAME%/tests*}" --no-print-directory install \
+    PREFIX=/usr/local DESTDIR="$BATS_FILE_TMPDIR/root" > "$BATS_FILE_TMPDIR/made" 2>&1 || { cat "$BATS_FILE_TMPDIR/made"; return 1; }
+}
+
+setup() {
+  common_setup
+  examples=$BATS_FILE_TMPDIR/root/usr/local/share/ciba-tools/examples
+}
+
+# A command on a machine whose /usr/local has what was installed and nothing else: installed COMMAND [ARGUMENT...]
+installed() {
+  # shellcheck disable=SC2016 # its own
+  unshare -m --propagation private sh -c 'mount --bind "$1" /usr/local && shift && exec "$@"' sh "$BATS_FILE_TMPDIR/root/usr/local" "$@"
+}
+
+can_install() {
+  [ "$(id -u)" -eq 0 ] || skip "only root can make a machine of its own"
+  unshare -m --propagation private true 2> /dev/null || skip "there are no mount namespaces"
+}
 
 # A deploy script that records its arguments, at the path that the CI examples expect.
 a_deploy() {
   # shellcheck disable=SC2016 # its own
   printf '#!/bin/sh\necho "$@" >> deployed\n' > deploy
   chmod +x deploy
-}
-
-# The shell commands of a step in YAML: the lines after KEY, without their indentation.
-step_of() {
-  awk -v key="$2" 'found && /^ *(- )?[a-z_-]+:/ {exit} found {print} index($0, key) {found = 1}' "$1" | sed 's/^ *\(- \)\?//'
 }
 
 # A sandbox that trusts the issuer of the CI's tokens, and $jwt, which that issuer made: federated [OPTION...]
@@ -26,7 +41,8 @@ federated() {
 @test "github-actions.yml: the step deploys after a yes, and fails on a no; a token of the job is all it needs" {
   command -v strace > /dev/null || skip "strace is not installed"
   a_deploy
-  step_of "$examples/github-actions.yml" 'run: |' > step
+  step_of "$examples/github-actions.yml" 'run: |' 'name: Deploy' > step
+  sed -i 's/sleep 120/sleep 10/' step # strace waits for what is left of it
   [ -s step ]
   export GITHUB_REF_NAME=v42 GITHUB_REPOSITORY=us/it ACTIONS_ID_TOKEN_REQUEST_TOKEN=the-runner\'s-own-token
   github() { # [OPTION...]: a sandbox with GitHub's endpoint for tokens
@@ -62,7 +78,7 @@ federated() {
 
 @test "gitlab-ci.yml: the script deploys after a yes, and fails on a no; a token of the job is all it needs" {
   a_deploy
-  step_of "$examples/gitlab-ci.yml" 'script:' > step
+  step_of "$examples/gitlab-ci.yml" '  script:' > step
   [ -s step ]
   # shellcheck disable=SC2016 # its own
   printf '#!/bin/sh\necho "$@" >> deployed\nenv > environment\n' > deploy
@@ -284,27 +300,53 @@ END
   [ "$(agent-spool list --json agent | jq -r 'select(.folder == "queue").calls[0].outcome')" == pending ]
 }
 
-@test "the systemd units are sound, and their credentials have the names that the commands look for" {
+@test "crontab: the lines, and the command for new work, do their work as cron starts them, once installed" {
+  can_install
+  sandbox --approve yes --delay 0
+  mkdir home
+  sed -n 's/; export .*//p' exports > home/ciba.env
+  unset CIBA_ISSUER CIBA_CLIENT_ID CIBA_CLIENT_SECRET CIBA_USER OPENAI_API_KEY OPENAI_BASE_URL STOCK_API_URL AUDIENCE
+  crontab=$examples/crontab
+  as_cron() { # WORDS-OF-ITS-LINE
+    line=$(sed -nE "/$1/s/^(#  |[0-9*]+ [0-9*]+ [0-9*]+ [0-9*]+ [0-9*]+ ) *//p" "$crontab")
+    [ -n "$line" ]
+    installed env -i HOME="$PWD/home" LOGNAME=root SHELL=/bin/sh PATH="$PWD/home:$(sed -n 's/^PATH=//p' "$crontab")" /bin/sh -c "$line"
+  }
+  as_cron 'Buy 3 stocks'
+  as_cron '^\*.*cron-agent'
+  [ "$(jq -r '.messages[-1].content' home/agent/done/*)" == "I bought 3 shares of GOOGL for you." ]
+  [ "$(jq -r .event home/agent/audit.log | xargs)" == "asked approved executed" ]
+  # shellcheck disable=SC2016 # its own
+  printf '#!/bin/sh\necho "$@" > "$HOME/mailed"\n' > home/mail
+  chmod +x home/mail
+  as_cron nightly-report
+  grep -q board@example.com home/mailed
+  [ "$(grep -c '^[0-9*]' "$crontab")" -eq 2 ]
+}
+
+@test "the systemd unit starts what is installed, and its credentials have the names that the commands look for" {
   local name names=0
   while read -r name; do
     names=$((names + 1))
     grep -q "\"$name\"" "${BATS_TEST_DIRNAME%/tests*}"/lib/oauth/client.c "${BATS_TEST_DIRNAME%/tests*}"/lib/model/chat_apis.c
   done < <(sed -n 's/^LoadCredential=\([^:]*\):.*/\1/p' "$examples/systemd/ciba-agent.service")
   [ "$names" -ge 2 ]
+  can_install
   # as systemd starts it: the secrets in files, the rest in the environment
   sandbox --approve yes --delay 0
   mkdir credentials
   printf %s "$CIBA_CLIENT_SECRET" > credentials/CIBA_CLIENT_SECRET
   printf %s "$OPENAI_API_KEY" > credentials/OPENAI_API_KEY
   unset CIBA_CLIENT_SECRET OPENAI_API_KEY
-  CREDENTIALS_DIRECTORY=$PWD/credentials "$examples/cron-agent" agent 'Buy 3 stocks of Google'
+  read -r -a started_by < <(sed -n "s,%S/ciba-agent/,$PWD/,; s/^ExecStart=//p" "$examples/systemd/ciba-agent.service")
+  export CREDENTIALS_DIRECTORY=$PWD/credentials
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin installed "${started_by[@]}" 'Buy 3 stocks of Google'
   [ "$(orders)" == '[{"ticker":"GOOGL","qty":3}]' ]
   command -v systemd-analyze > /dev/null || skip "systemd-analyze is not installed"
-  sed 's|/usr/local/lib/ciba-tools/cron-agent|/bin/true|' "$examples/systemd/ciba-agent.service" > ciba-agent.service
-  cp "$examples/systemd/ciba-agent.timer" .
-  run systemd-analyze verify ./ciba-agent.service ./ciba-agent.timer
+  run installed systemd-analyze verify /usr/local/share/ciba-tools/examples/systemd/ciba-agent.{service,timer}
   echo "$output"
   [ "$status" -eq 0 ]
+  [ -z "$output" ]
 }
 
 @test "nightly-report: is mailed after a yes, and not without" {

@@ -105,6 +105,12 @@ raw_server() {
   raw=http://127.0.0.1:$port
 }
 
+# The shell commands of a step in YAML: the lines after KEY, and after AFTER, without their indentation: step_of FILE KEY [AFTER]
+step_of() {
+  awk -v key="$2" -v after="${3:-}" 'found && /^ *(- )?[a-z_-]+:/ {exit} found {print}
+    after != "" && index($0, after) {after = ""} after == "" && index($0, key) {found = 1}' "$1" | sed 's/^ *\(- \)\?//'
+}
+
 # Sends JSON from stdin to the sandbox: tell PATH
 tell() {
   curl -sf -H 'Content-Type: application/json' --data-binary @- "$CIBA_SANDBOX_URL$1" > /dev/null

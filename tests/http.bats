@@ -213,6 +213,28 @@ openssl_server() {
   no grep -q 'ca-certificates.crt' trace
 }
 
+@test "the CA file of each distribution is found; where there is none, the message says what to give" {
+  { [ "$(id -u)" -eq 0 ] && unshare -m --propagation private true 2> /dev/null; } || skip "only root can have an /etc of its own"
+  authority
+  certificate good
+  sandbox --tls-cert-file good.pem --tls-key-file good.key
+  # a machine whose /etc has this file alone: with_etc COMMAND...
+  with_etc() {
+    unshare -m --propagation private sh -c 'mount --bind etc /etc && exec "$@"' sh "$@"
+  }
+  for file in ssl/certs/ca-certificates.crt pki/tls/certs/ca-bundle.crt pki/ca-trust/extracted/pem/tls-ca-bundle.pem ssl/ca-bundle.pem ssl/cert.pem openssl/certs/ca-certificates.crt; do
+    rm -rf etc
+    mkdir -p "etc/$(dirname "$file")"
+    cp /etc/hosts etc
+    run --separate-stderr with_etc ciba-authorize -n -m Hello
+    echo "$file: $status $stderr"
+    [ "$status" -ne 0 ]
+    [[ $stderr == *"--tls-ca-file"*"SSL_CERT_FILE"* ]]
+    cp ca.pem "etc/$file"
+    with_etc ciba-authorize -n -m Hello > asked
+  done
+}
+
 @test "a loopback server is never asked through a proxy" {
   sandbox
   http_proxy=http://127.0.0.1:9/ all_proxy=http://127.0.0.1:9/ run --separate-stderr ciba-authorize -n -m Hello

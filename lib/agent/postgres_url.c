@@ -1,6 +1,7 @@
 #include "agent/postgres_url.h"
 
 #include "base/redact.h"
+#include "http/roots.h"
 #include "system/settings.h"
 
 #include <ctype.h>
@@ -78,15 +79,11 @@ static char *in_home(const char *name) {
 
 /* The CA certificates for verify-full, where neither the URL nor the user has a file of them. */
 static const char *find_roots(void) {
-    static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
     char *own = in_home(".postgresql/root.crt");
     bool has_own = own != NULL && access(own, R_OK) == 0;
     free(own);
     const char *roots = has_own ? NULL : settings_get(NULL, "PGSSLROOTCERT", "SSL_CERT_FILE", NULL);
-    for (size_t i = 0; !has_own && roots == NULL && i < sizeof files / sizeof *files; i++)
-        roots = access(files[i], R_OK) == 0 ? files[i] : NULL;
-    return roots;
+    return has_own || roots != NULL ? roots : http_roots_file();
 }
 
 static bool read_password(struct postgres_url *url, struct error *error) {

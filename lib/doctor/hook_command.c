@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const char own_name[] = "ciba-hook";
+static const char one_file_name[] = "ciba-tools"; /* `ciba-tools ciba-hook` is ciba-hook */
 
 /* Appends the character that `from` is at, as a shell reads it, to *to. The rest of the text; NULL
  * if a shell would do more than take it for itself. */
@@ -72,9 +73,9 @@ static int count_of(jv words) {
     return jv_array_length(jv_copy(words));
 }
 
-static bool is_own_name(const char *word) {
+static bool is_file(const char *word, const char *name) {
     const char *slash = strrchr(word, '/');
-    return strcmp(slash != NULL ? slash + 1 : word, own_name) == 0;
+    return strcmp(slash != NULL ? slash + 1 : word, name) == 0;
 }
 
 static bool is_assignment(const char *word) {
@@ -112,15 +113,27 @@ static jv from_program(jv words) {
     return jv_array_slice(words, first, count);
 }
 
+/* Where the one file is ciba-hook by its first argument, leaves that out, and sets the program. */
+static void from_one_file(struct hook_command *command) {
+    const char *first = word_at(command->words, 0), *second = word_at(command->words, 1);
+    if (first == NULL || !is_file(first, one_file_name) || second == NULL ||
+        strcmp(second, own_name) != 0)
+        return;
+    jv options = jv_array_slice(jv_copy(command->words), 2, count_of(command->words));
+    command->words = jv_array_concat(jv_array_slice(command->words, 0, 1), options);
+    command->program = word_at(command->words, 0);
+}
+
 bool hook_command_read(jv entry, struct hook_command *command) {
     const char *text;
     *command = (struct hook_command){.words = words_of(entry, &text)};
     if (!jv_is_valid(command->words))
         return text != NULL && strstr(text, own_name) != NULL;
     command->words = from_program(command->words);
+    from_one_file(command);
     for (int i = 0; command->program == NULL && i < count_of(command->words); i++) {
         const char *word = word_at(command->words, i);
-        if (word == NULL || !is_own_name(word))
+        if (word == NULL || !is_file(word, own_name))
             continue;
         command->program = word;
         command->starter = i > 0 ? word_at(command->words, 0) : NULL;

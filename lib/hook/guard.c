@@ -48,6 +48,7 @@ static struct message newest = {
 static volatile pid_t child;
 static int channel = CHANNEL;
 static double started_at;
+static bool in_one_file;
 
 /* Only what may be called in a signal handler. */
 static bool put_bytes(int fd, const void *bytes, size_t size) {
@@ -234,11 +235,23 @@ static void find_itself(const char *name, char *path) {
         snprintf(path, PATH_SIZE, "%s", name);
 }
 
-/* Becomes the program. */
+static _Noreturn void not_started(const char *path) {
+    static char words[PATH_SIZE + 400];
+    snprintf(words, sizeof words, "ciba-hook: %s: cannot be started: %s\n", path, strerror(errno));
+    put(STDERR_FILENO, words);
+    _exit(HOOK_NO_STATUS);
+}
+
+/* Becomes the program, under the name PATH/NAME, where PATH is the guard's own. */
 static _Noreturn void become(const char *name, char **argv) {
-    static char self[PATH_SIZE], path[PATH_SIZE + 300];
+    static char self[PATH_SIZE], path[PATH_SIZE + 300], called[PATH_SIZE + 300];
     find_itself(argv[0], self);
-    argv[0] = self;
+    snprintf(called, sizeof called, "%s/%s", self, name);
+    argv[0] = called;
+    if (in_one_file) {
+        execv(self, argv);
+        not_started(self);
+    }
     const char *slash = strrchr(self, '/');
     if (slash != NULL) {
         snprintf(path, sizeof path, "%.*s/libexec/%s", (int)(slash - self), self, name);
@@ -249,10 +262,7 @@ static _Noreturn void become(const char *name, char **argv) {
     }
     snprintf(path, sizeof path, LIBEXECDIR "/%s", name);
     execv(path, argv);
-    snprintf(path, sizeof path, "ciba-hook: " LIBEXECDIR "/%s: cannot be started: %s\n", name,
-             strerror(errno));
-    put(STDERR_FILENO, path);
-    _exit(HOOK_NO_STATUS);
+    not_started(path);
 }
 
 static void hold_standard_streams(void) {
@@ -288,6 +298,10 @@ void guard_run(const char *name, char **argv) {
         close(ends[0]);
     end_with(parent);
     become(name, argv);
+}
+
+void guard_is_in_one_file(void) {
+    in_one_file = true;
 }
 
 void guard_connect(void) {

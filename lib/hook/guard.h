@@ -16,10 +16,15 @@ struct hook_answer {
 };
 
 /* The guard: runs the program of that name with these arguments, and answers. It stands in the
- * folder libexec beside the guard, or where it was installed. If it ends with 0 without having
+ * folder libexec beside the guard, or where it was installed, and is called PATH/NAME, where PATH
+ * is the guard's own. If it ends with 0 without having
  * called guard_prepare, it has printed what it was asked for, such as --help, and the guard ends
  * with 0 as well. */
 _Noreturn void guard_run(const char *name, char **argv);
+
+/* Before guard_run: this file has all commands (cmd/one-file), ciba-hook-ask among them, and is
+ * what is started. */
+void guard_is_in_one_file(void);
 
 /* In the program, before anything that can fail. */
 void guard_connect(void);

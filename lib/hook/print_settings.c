@@ -14,10 +14,14 @@
 
 enum { MARGIN = 60 /* seconds between our deadline and the host's */ };
 
-/* The path that was found for the name that we were started by: the host's PATH may be another. */
+/* The path of the guard, which called us PATH/NAME: the host's PATH may be another. */
 static char *own_path(const char *program, struct error *error) {
     struct program_file file;
-    process_find(program, &file);
+    char *name = must_copy(program), *slash = strrchr(name, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    process_find(name, &file);
+    free(name);
     char *path = file.path != NULL ? realpath(file.path, NULL) : NULL;
     if (path == NULL)
         fail(error, STATUS_UNAVAILABLE, "%s: its own path is not known: %s", program,
@@ -94,6 +98,8 @@ bool print_settings(const struct hook_host *host, const char *program,
     if (path == NULL)
         return false;
     jv words = jv_array();
+    if (strcmp(strrchr(path, '/'), "/ciba-hook") != 0) /* all commands in one file */
+        words = jv_array_append(words, jv_string("ciba-hook"));
     for (const struct option_spec *o = options; o->name != NULL; o++)
         words = add_option(words, o);
     char *command = command_line(path, words);

@@ -4,6 +4,7 @@
 #include "http/failure.h"
 #include "http/headers.h"
 #include "http/loop.h"
+#include "http/roots.h"
 #include "http/tls.h"
 #include "http/url.h"
 #include "system/confine.h"
@@ -290,7 +291,9 @@ static void begin(struct http *http) {
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 1L << 16);
     http_loop_init(&http->loop, http->multi);
     if (http->ca_file == NULL && http->ca_dir == NULL)
-        http->ca_dir = http_tls_folder();
+        http->ca_dir = http_roots_folder();
+    if (http->ca_file == NULL && http->ca_dir == NULL)
+        http->ca_file = http_roots_file();
 }
 
 struct http_transfer *http_start(struct http *http, const struct http_request *request,

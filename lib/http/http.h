@@ -18,8 +18,8 @@ struct http;
 
 /* Opens and reads nothing before the first request. CAs: only settings->cacert if set; else those
  * given by `ca_file` and `ca_dir` (SSL_CERT_FILE, SSL_CERT_DIR); else the system's hashed directory
- * (only the certificates needed are read, a bundle would be parsed whole); else libcurl's
- * default. */
+ * (only the certificates needed are read, a bundle would be parsed whole); else its file
+ * (http/roots.h); else libcurl's default. */
 struct http *http_new(const struct http_settings *settings, const char *ca_file,
                       const char *ca_dir);
 void http_free(struct http *http);

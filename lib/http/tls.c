@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 
-#include <dirent.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,29 +50,6 @@ void http_tls_set(CURL *easy, const struct http_settings *settings, const char *
         HTTP_SET(easy, CURLOPT_CRLFILE, settings->crlfile);
     if (settings->cert != NULL)
         show_certificate(easy, settings);
-}
-
-/* A folder where certificates are named by the hash of their subject, as by c_rehash. */
-static bool is_hashed_directory(const char *path) {
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return false;
-    bool found = false;
-    const struct dirent *entry;
-    while (!found && (entry = readdir(folder)) != NULL)
-        found = strlen(entry->d_name) == 10 && strcmp(entry->d_name + 8, ".0") == 0 &&
-                strspn(entry->d_name, "0123456789abcdef") == 8;
-    closedir(folder);
-    return found;
-}
-
-const char *http_tls_folder(void) {
-    static const char *const folders[] = {"/etc/ssl/certs", "/etc/pki/tls/certs",
-                                          "/etc/openssl/certs"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (is_hashed_directory(folders[i]))
-            return folders[i];
-    return NULL;
 }
 
 const char *http_tls_advice(const char *why) {

@@ -17,9 +17,6 @@ void http_must_set(CURLcode code);
 void http_tls_set(CURL *easy, const struct http_settings *settings, const char *ca_file,
                   const char *ca_dir);
 
-/* The system's hashed directory of CA certificates, NULL if there is none. */
-const char *http_tls_folder(void);
-
 /* What the user can do about a server's certificate that does not hold. `why` is the reason in
  * OpenSSL's words, or libcurl's. */
 const char *http_tls_advice(const char *why);

@@ -1,4 +1,4 @@
-# A Debian package, and the manual for reading on the web.
+# A Debian package, recipes for other systems, and the manual for reading on the web.
 
 MAINTAINER = The ciba-tools authors <ciba-tools@example.org>
 
@@ -11,9 +11,9 @@ deb: all ## a Debian package: dist/ciba-tools_VERSION_ARCH.deb
 	strip --remove-section=.comment --remove-section=.note $(COMMANDS:%=$(DEB)/root/usr/bin/%) \
 		$(PARTS:libexec/%=$(DEB)/root/usr/libexec/ciba-tools/%)
 	gzip -n9 $(DEB)/root/usr/share/man/man*/*
-	mkdir -p $(DEB)/debian $(DEB)/root/DEBIAN $(DEB_DOC)/examples dist
+	mkdir -p $(DEB)/debian $(DEB)/root/DEBIAN $(DEB_DOC) dist
 	mv $(DEB)/root/usr/share/zsh/site-functions $(DEB)/root/usr/share/zsh/vendor-completions
-	cp -r examples/* $(DEB_DOC)/examples
+	ln -s ../../ciba-tools/examples $(DEB_DOC)/examples
 	{ echo 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/'; echo; \
 	echo 'Files: *'; echo 'Copyright: 2026 The ciba-tools authors'; echo 'License: Expat'; \
 	sed -n '5,$$s/^$$/./; 5,$$s/^/ /p' LICENSE; } > $(DEB_DOC)/copyright
@@ -32,9 +32,19 @@ deb: all ## a Debian package: dist/ciba-tools_VERSION_ARCH.deb
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) dpkg-deb --root-owner-group --build $(DEB)/root dist >/dev/null
 	@ls dist/ciba-tools_*.deb
 
+# From the source, for systems that build their packages from it.
+HOMEPAGE = https://example.org/ciba-tools
+SOURCE = $(HOMEPAGE)/ciba-tools-$(VERSION).tar.gz
+recipes: dist ## for Homebrew and Alpine: dist/ciba-tools.rb, dist/APKBUILD (HOMEPAGE=, SOURCE=: where the source is)
+	@for recipe in ciba-tools.rb APKBUILD; do \
+		sed 's|@VERSION@|$(VERSION)|g; s|@MAINTAINER@|$(MAINTAINER)|; s|@HOMEPAGE@|$(HOMEPAGE)|; s|@SOURCE@|$(SOURCE)|'"; \
+			s|@SHA256@|$$(sha256sum < dist/ciba-tools-$(VERSION).tar.gz | cut -d' ' -f1)|; \
+			s|@SHA512@|$$(sha512sum < dist/ciba-tools-$(VERSION).tar.gz | cut -d' ' -f1)|" lib/packages/$$recipe.in > dist/$$recipe || exit; \
+		echo dist/$$recipe; done
+
 html: ## the manual for the web: dist/html
 	@mkdir -p dist/html
 	for page in $(MANUALS); do mandoc -Thtml -O toc,man=%N.%S.html $$page > dist/html/$${page##*/}.html || exit; done
 	@echo dist/html/ciba-tools.7.html
 
-.PHONY: deb html
+.PHONY: deb recipes html

@@ -125,6 +125,10 @@ bool server_start(struct sandbox *sandbox, unsigned short port, const char *cert
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     bool tls = certificate != NULL && key != NULL;
+    if (tls && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return fail(error, STATUS_CONFIG,
+                    "--tls-cert-file: this build's libmicrohttpd has no TLS, as in the one file of "
+                    "a release");
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | (tls ? MHD_USE_TLS : 0U);
     struct MHD_OptionItem with_tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate},
