@@ -114,10 +114,10 @@ install-files: $(INSTALL_NEEDS)
 		$(BUILD)/$$name --completion bash > $(DESTDIR)$(DATADIR)/bash-completion/completions/$$name && \
 		$(BUILD)/$$name --completion zsh > $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$name && \
 		$(BUILD)/$$name --completion fish > $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$name.fish || exit; done
-	cd examples && find . -type d | while read -r folder; do install -d "$(DESTDIR)$(EXAMPLEDIR)/$$folder" || exit; done
-	cd examples && find . -type f | while read -r file; do mode=644; [ ! -x "$$file" ] || mode=755; \
+	find examples -type f | while read -r file; do mode=644; [ ! -x "$$file" ] || mode=755; \
+		to="$(DESTDIR)$(EXAMPLEDIR)/$${file#examples/}"; install -d "$${to%/*}" && \
 		sed 's,/usr/local/share/ciba-tools/examples,$(EXAMPLEDIR),g; s,^PATH=/usr/local/bin:/usr/bin:/bin$$,PATH=$(BINDIR):/usr/local/bin:/usr/bin:/bin,' \
-		"$$file" > "$(DESTDIR)$(EXAMPLEDIR)/$$file" && chmod $$mode "$(DESTDIR)$(EXAMPLEDIR)/$$file" || exit; done
+		"$$file" > "$$to" && chmod $$mode "$$to" || exit; done
 
 uninstall: ## remove them
 	rm -f $(COMMANDS:%=$(DESTDIR)$(DATADIR)/bash-completion/completions/%)
