@@ -63,6 +63,14 @@ static jv function_call(jv tool_call) {
     return item;
 }
 
+/* The model's words as an item. Some servers know it only by its type, and by that of its part; an
+ * id, which OpenAI's types have, must be one that OpenAI made. */
+static jv output_message(const char *text) {
+    jv part = json_set_string(chat_api_typed("output_text"), "text", text);
+    jv item = json_set_string(chat_api_typed("message"), "role", "assistant");
+    return json_set(item, "content", JV_ARRAY(part));
+}
+
 /* The output items for the model's message: the original ones, or equivalent ones. */
 static jv output_items(const struct chat_wishes *wishes, jv message) {
     jv own = chat_kept_own(wishes, message, "responses"), items = jv_array();
@@ -73,10 +81,8 @@ static jv output_items(const struct chat_wishes *wishes, jv message) {
     jv_free(own);
     jv content = json_get(message, "content"), calls = json_array(message, "tool_calls");
     char *text = conversation_content_text(content);
-    if (*text != '\0') {
-        jv item = json_set_string(jv_object(), "role", "assistant");
-        items = jv_array_append(items, json_set_string(item, "content", text));
-    }
+    if (*text != '\0')
+        items = jv_array_append(items, output_message(text));
     jv_array_foreach(calls, i, call) {
         items = jv_array_append(items, function_call(call));
         jv_free(call);

@@ -194,7 +194,9 @@ const responses = (body) => {
     if (item.type === 'function_call_output' && !calls.includes(item.call_id)) refuse(`No tool call found for function call output with call_id ${item.call_id}.`);
     if (item.type === 'function_call' && item.id && !body.input.slice(0, i).some((before) => before.encrypted_content === `enc-${body.model}`))
       refuse(`Item 'function_call' was provided without its required 'reasoning' item.`);
-    if (item.role === 'assistant' && !item.phase) refuse('phase lost');
+    if (item.role === 'assistant' && item.id && !item.phase) refuse('phase lost');
+    if (item.role === 'assistant' && (item.type !== 'message' || item.content[0]?.type !== 'output_text')) // llama.cpp's server
+      refuse("Cannot determine type of 'item'");
   });
   if (new Set(calls).size !== calls.length) refuse('Duplicate item found with a call_id.');
   if (body.text?.format?.strict) strict(body.text.format.schema, '');
