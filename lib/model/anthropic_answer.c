@@ -76,12 +76,6 @@ static jv usage_of(jv own) {
 }
 
 static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
-    static const char *const finishes[][2] = {{"end_turn", "stop"},
-                                              {"stop_sequence", "stop"},
-                                              {"tool_use", "tool_calls"},
-                                              {"max_tokens", "length"},
-                                              {"model_context_window_exceeded", "length"},
-                                              {"refusal", "content_filter"}};
     jv blocks = json_get(body, "content"), own = json_get(body, "usage");
     bool more, good = jv_get_kind(blocks) == JV_KIND_ARRAY;
     if (good) {
@@ -89,9 +83,7 @@ static bool read_answer(jv body, struct chat_reply *reply, struct error *error) 
         if (more)
             reply->message = json_set(reply->message, "anthropic", jv_copy(blocks));
         reply->usage = jv_is_valid(own) ? usage_of(own) : jv_invalid();
-        for (size_t i = 0; i < sizeof finishes / sizeof *finishes; i++)
-            if (json_is(body, "stop_reason", finishes[i][0]))
-                reply->finish = finishes[i][1];
+        reply->end = chat_api_end_of(body, "stop_reason");
     } else {
         fail(error, STATUS_PROTOCOL,
              "the model's answer has no content; is ANTHROPIC_BASE_URL Anthropic's Messages API?");
@@ -177,6 +169,14 @@ static void take_block_event(struct chat_stream *stream, const char *name, jv da
     stream->body = json_set(stream->body, "content", blocks);
 }
 
+/* Closes the blocks that no event has closed: what came of their arguments is not left out. */
+static jv close_blocks(jv blocks) {
+    int count = jv_array_length(jv_copy(blocks));
+    for (int i = 0; i < count; i++)
+        blocks = jv_array_set(blocks, i, close_block(jv_array_get(jv_copy(blocks), i)));
+    return blocks;
+}
+
 static void take_event(struct chat_stream *stream, const char *event, jv data) {
     const char *type = json_string(data, "type"), *name = type != NULL ? type : event;
     if (strcmp(name, "message_start") == 0) {
@@ -205,6 +205,8 @@ static void take_event(struct chat_stream *stream, const char *event, jv data) {
         jv_free(usage);
         jv_free(before);
     } else if (strcmp(name, "message_stop") == 0) {
+        jv blocks = close_blocks(json_take_array(&stream->body, "content"));
+        stream->body = json_set(stream->body, "content", blocks);
         stream->finished = true;
     }
 }

@@ -9,14 +9,17 @@
 #include <string.h>
 
 /* Whether the answer's text, if any, matches the schema. The caller frees *why, which is for the
- * model. */
-static bool answer_fits(jv schema, jv document, double until, char **why) {
+ * model. An answer that is no JSON is of a server that does not heed a schema: then the next
+ * request asks for it in another way. */
+static bool answer_fits(struct chat_wishes *wishes, jv document, double until, char **why) {
     struct error error;
     char *text = conversation_text(document);
-    jv value = jv_invalid();
-    bool good = text == NULL || !jv_is_valid(schema) ||
-                (json_parse(text, strlen(text), &value, &error) &&
-                 schema_allows(schema, value, until, &error));
+    jv schema = wishes->schema, value = jv_invalid();
+    bool is_free = text == NULL || !jv_is_valid(schema);
+    bool is_json = is_free || json_parse(text, strlen(text), &value, &error);
+    bool good = is_free || (is_json && schema_allows(schema, value, until, &error));
+    if (!is_json)
+        wishes->learned |= CHAT_NO_FORMAT;
     *why = good ? NULL
                 : must_format("That is not as the schema says: %s. Answer with the JSON "
                               "alone.",
@@ -58,6 +61,7 @@ jv chat_rounds(struct http *http, struct chat_settings *settings, const struct c
                jv document, int *status) {
     struct error error;
     double until;
+    settings->wishes.learned = 0;
     settings->deadline = limits->max_time > 0 ? clock_elapsed() + limits->max_time : 0;
     for (long repairs = 0; conversation_is_models_turn(document); repairs++) {
         char *why;
@@ -72,7 +76,7 @@ jv chat_rounds(struct http *http, struct chat_settings *settings, const struct c
         document = conversation_fold_results(document);
         if (has_refused(settings->wishes.schema, document, status))
             break;
-        if (!answer_fits(settings->wishes.schema, document, until, &why)) {
+        if (!answer_fits(&settings->wishes, document, until, &why)) {
             if (repairs < limits->repairs)
                 document = conversation_add_message(document, "user", why);
             else

@@ -101,9 +101,19 @@ static jv first_choice(jv body) {
     return first;
 }
 
+/* Null, an empty list, or an object with nothing but such. */
 static bool is_empty(jv value) {
-    return jv_get_kind(value) == JV_KIND_NULL ||
-           (jv_get_kind(value) == JV_KIND_ARRAY && jv_array_length(jv_copy(value)) == 0);
+    bool empty = jv_get_kind(value) == JV_KIND_NULL ||
+                 (jv_get_kind(value) == JV_KIND_ARRAY && jv_array_length(jv_copy(value)) == 0) ||
+                 jv_get_kind(value) == JV_KIND_OBJECT;
+    if (jv_get_kind(value) == JV_KIND_OBJECT) {
+        jv_object_foreach(value, key, member) {
+            empty = empty && is_empty(member);
+            jv_free(key);
+            jv_free(member);
+        }
+    }
+    return empty;
 }
 
 /* The message in the same form whether streamed or not: without empty members, and without the
@@ -131,13 +141,10 @@ static jv plain_message(jv message) {
 }
 
 static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
-    static const char *const finishes[] = {"stop", "length", "tool_calls", "content_filter"};
     jv choice = first_choice(body);
     reply->message = plain_message(json_get(choice, "message"));
     reply->usage = json_get(body, "usage");
-    for (size_t i = 0; i < sizeof finishes / sizeof *finishes; i++)
-        if (json_is(choice, "finish_reason", finishes[i]))
-            reply->finish = finishes[i];
+    reply->end = chat_api_end_of(choice, "finish_reason");
     jv_free(choice);
     return jv_get_kind(reply->message) == JV_KIND_OBJECT ||
            fail(error, STATUS_PROTOCOL,

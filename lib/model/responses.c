@@ -243,15 +243,19 @@ static jv usage_of(jv own) {
     return usage;
 }
 
-static const char *finish_of(jv body, jv message) {
+static enum chat_end end_of(jv body, jv items) {
     jv details = json_get(body, "incomplete_details");
-    const char *finish = json_is(body, "status", "completed")
-                             ? (json_has(message, "tool_calls") ? "tool_calls" : "stop")
-                         : json_is(details, "reason", "content_filter") ? "content_filter"
-                         : json_is(body, "status", "incomplete")        ? "length"
-                                                                        : NULL;
+    enum chat_end end = json_is(details, "reason", "content_filter")
+                            ? CHAT_END_FILTERED
+                            : chat_api_end_of(body, "status");
+    jv_array_foreach(items, i, item) {
+        bool is_call = json_is(item, "type", "function_call");
+        if (is_call && end == CHAT_END_WHOLE && json_has(item, "status"))
+            end = chat_api_end_of(item, "status");
+        jv_free(item);
+    }
     jv_free(details);
-    return finish;
+    return end;
 }
 
 static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
@@ -268,7 +272,7 @@ static bool read_answer(jv body, struct chat_reply *reply, struct error *error) 
             message = json_set(message, "responses", jv_copy(items));
         reply->message = message;
         reply->usage = jv_is_valid(own) ? usage_of(own) : jv_invalid();
-        reply->finish = finish_of(body, message);
+        reply->end = end_of(body, items);
     } else {
         fail(error, STATUS_PROTOCOL,
              "the model's answer has no output; has the server at OPENAI_BASE_URL the Responses "

@@ -285,8 +285,18 @@ const claude = (body) => {
     event({ type: 'message_delta', delta: { stop_reason: reason }, usage: answer.usage }) + event({ type: 'message_stop' });
 };
 
+// A server that answers what the user's last message says, in JSON: {answer, status}; a text is a stream. Of several, the
+// one of this turn.
+let turns = 0;
+const odd = (body) => {
+  const prompt = JSON.parse(said((body.messages ?? body.input).filter((message) => textOf(message.content).startsWith('{'))));
+  const answers = prompt.answers ?? [prompt], { answer, status = 200 } = answers[turns++ % answers.length];
+  return status === 200 ? answer : refuse(answer, status);
+};
+
 const route = (path, body) => {
   const [, vendor, , ...rest] = path.split('/'), what = rest.join('/');
+  if (vendor === 'odd') return odd(body);
   if (what === 'chat/completions' && chat[vendor]) return completions(vendor, body);
   if (what === 'responses' && vendor === 'openai') return responses(body);
   if (what === 'messages' && vendor === 'claude') return claude(body);
