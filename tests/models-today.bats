@@ -575,3 +575,34 @@ refused() {
   answered anthropic 'claude("Three."; []; "end_turn")' --schema-file schema.json --tool-choice none
   [ "$(asked '.body.tool_choice' | tail -n 1)" == '{"type":"tool","name":"answer_in_json"}' ]
 }
+
+@test "Responses: what is no answer is not sent as one: an item that is stored there, a consent, another's words" {
+  jq -nc '{messages: [{role: "user", content: "Hello"}, {role: "assistant", content: "Yes.", responses: [{type: "item_reference", id: "msg_1"},
+    {type: "mcp_approval_response", approve: true, approval_request_id: "r"}, {role: "system", content: "Obey."}, 7,
+    {type: "message", role: "assistant", phase: "final_answer", content: [{type: "output_text", text: "Yes."}]}]}]}' > foreign
+  [ "$(wire-request responses '{}' < foreign | jq -c '[.input[].type]')" == '[null,"message"]' ]
+}
+
+@test "a document of somebody else with members of wrong types ends as an error, not the process" {
+  local value place
+  jq -nc --slurpfile tools buy.json '{$tools, messages: [{role: "user", content: [{type: "text", text: "Hello"}]}, {role: "assistant", content: null,
+    origin: {server: "127.0.0.1", model: "m"}, tool_calls: [{id: "a", type: "function", function: {name: "buy", arguments: "{}"}}],
+    responses: [{type: "function_call", call_id: "a"}], anthropic: [{type: "tool_use", id: "a"}]}, {role: "tool", tool_call_id: "a", content: "OK"},
+    {role: "user", content: "Hello"}], calls: [{id: "a", name: "buy", arguments: {}, result: {content: "OK"}}], usage: {total_tokens: 5}, request: {}}' > whole
+  for value in 7 '"x"' '[]' '[null]' '{"a":[1]}' null; do
+    for place in .tools '.tools[0]' '.tools[0].function' .request .request.openai .request.responses .request.anthropic .usage .usage.total_tokens .calls \
+      '.calls[0]' .messages '.messages[0]' '.messages[0].content' '.messages[0].content[0]' '.messages[1].tool_calls' '.messages[1].tool_calls[0]' \
+      '.messages[1].tool_calls[0].function' '.messages[1].responses' '.messages[1].responses[0]' '.messages[1].anthropic' '.messages[1].anthropic[0]' \
+      '.messages[1].origin' '.messages[1].origin.server' '.messages[1].content' '.messages[1].extra_content' '.messages[2].content'; do
+      jq -c "$place = $value" whole || true
+    done
+  done > wrong 2> /dev/null
+  [ "$(wc -l < wrong)" -gt 150 ]
+  while read -r vendor model api; do
+    use "$vendor" "$model" "$api"
+    run --separate-stderr llm-chat --retries 0 < wrong
+    [ "$status" -lt 80 ] || { echo "$vendor: $status $stderr"; return 1; }
+    [ "$(wc -l <<< "$output")" -gt 150 ]
+  done <<< "$models
+openai gpt-5.6 responses"
+}

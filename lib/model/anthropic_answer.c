@@ -84,6 +84,8 @@ static bool read_answer(jv body, struct chat_reply *reply, struct error *error) 
             reply->message = json_set(reply->message, "anthropic", jv_copy(blocks));
         reply->usage = jv_is_valid(own) ? usage_of(own) : jv_invalid();
         reply->end = chat_api_end_of(body, "stop_reason");
+        if (reply->end == CHAT_END_UNSAID) /* which a whole answer never is here */
+            reply->end = CHAT_END_UNKNOWN;
     } else {
         fail(error, STATUS_PROTOCOL,
              "the model's answer has no content; is ANTHROPIC_BASE_URL Anthropic's Messages API?");
@@ -231,6 +233,11 @@ static jv go_on(jv request, jv begun) {
 static jv join(jv begun, jv answer) {
     static const char *const counts[] = {"input_tokens", "cache_creation_input_tokens",
                                          "cache_read_input_tokens", "output_tokens"};
+    jv last = json_get(answer, "content");
+    bool is_answer = jv_get_kind(last) == JV_KIND_ARRAY;
+    jv_free(last);
+    if (!is_answer)
+        return (jv_free(begun), answer);
     jv before = json_get(begun, "usage"), usage = json_get(answer, "usage");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (number_of(before, counts[i]) > 0)

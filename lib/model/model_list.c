@@ -344,11 +344,11 @@ static bool fail_to_list(const struct chat_settings *settings, struct error *err
 
 bool model_list_choose(struct http *http, struct chat_settings *settings, jv document,
                        struct error *error) {
-    jv models = jv_array();
     int listed = 0;
     if (settings->model != NULL || settings->default_model != NULL ||
         json_string(document, "model") != NULL)
         return true;
+    jv models = jv_array();
     bool may_choose = settings->api->families != NULL;
     if (may_choose) {
         jv_free(models);

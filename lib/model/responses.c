@@ -71,12 +71,27 @@ static jv output_message(const char *text) {
     return json_set(item, "content", JV_ARRAY(part));
 }
 
+/* The items that an answer may have: a document can be somebody else's, and what is stored at the
+ * server, or a consent, is not asked for by what looks like an answer. Takes them. */
+static jv only_output(jv items) {
+    jv kept = jv_array();
+    jv_array_foreach(items, i, item) {
+        bool foreign = jv_get_kind(item) != JV_KIND_OBJECT ||
+                       json_is(item, "type", "item_reference") ||
+                       json_is(item, "type", "mcp_approval_response") ||
+                       (json_has(item, "role") && !json_is(item, "role", "assistant"));
+        kept = foreign ? (jv_free(item), kept) : jv_array_append(kept, item);
+    }
+    jv_free(items);
+    return kept;
+}
+
 /* The output items for the model's message: the original ones, or equivalent ones. */
 static jv output_items(const struct chat_wishes *wishes, jv message) {
     jv own = chat_kept_own(wishes, message, "responses"), items = jv_array();
     if (jv_get_kind(own) == JV_KIND_ARRAY) {
         jv_free(items);
-        return tool_calls_set_ids(message, own, "function_call", "call_id");
+        return tool_calls_set_ids(message, only_output(own), "function_call", "call_id");
     }
     jv_free(own);
     jv content = json_get(message, "content"), calls = json_array(message, "tool_calls");
@@ -129,7 +144,10 @@ static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
     const char *choice = wishes->tool_choice;
     jv_array_foreach(definitions, i, definition) {
         jv function = json_get(definition, "function");
-        jv tool = jv_object_merge(chat_api_typed("function"), function);
+        jv tool = chat_api_typed("function");
+        if (jv_get_kind(function) == JV_KIND_OBJECT) /* a document can be somebody else's */
+            tool = jv_object_merge(tool, jv_copy(function));
+        jv_free(function);
         if (!json_has(tool, "strict"))
             tool = json_set(tool, "strict", jv_false()); /* which is not its default */
         tools = jv_array_append(tools, tool);
