@@ -606,3 +606,21 @@ refused() {
   done <<< "$models
 openai gpt-5.6 responses"
 }
+
+@test "a stream whose objects get ever more members is given up" {
+  both_tools
+  local delta
+  for delta in '{("k\(.)"): 1}' '{tool_calls: [{index: 0, id: "a", ("k\(.)"): 1}]}' '{tool_calls: [{index: 0, id: "a", function: {("k\(.)"): 1}}]}' \
+    '{reasoning_details: [{index: 0, ("k\(.)"): 1}]}'; do
+    answered openai "[range(600) | \"data: \({choices: [{delta: $delta}]} | tojson)\n\n\"] | add" --stream
+    [ "$status" -eq 76 ]
+    [[ $stderr == *"more than 512 parts"* ]]
+  done
+}
+
+@test "a number in 17 digits, as llama.cpp writes its timings, does not spoil an answer" {
+  both_tools
+  answered openai '"data: {\"choices\":[{\"delta\":{\"content\":\"Yes.\"},\"finish_reason\":\"stop\"}],\"timings\":{\"ms\":0.040666666666666663}}\n\n"' --stream
+  [ "$status" -eq 0 ]
+  holds '.messages[1].content == "Yes."'
+}

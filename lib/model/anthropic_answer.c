@@ -3,6 +3,7 @@
  * unchanged. */
 #include "model/anthropic.h"
 
+#include "model/chat_pieces.h"
 #include "json/json.h"
 
 #include <stdlib.h>
@@ -198,6 +199,7 @@ static void take_event(struct chat_stream *stream, const char *event, jv data) {
             stream->body = json_set(stream->body, "stop_reason", json_get(delta, "stop_reason"));
         if (jv_get_kind(usage) == JV_KIND_OBJECT) {
             chat_api_count(stream, jv_copy(usage));
+            chat_pieces_check(stream, before);
             bool merge = jv_get_kind(before) == JV_KIND_OBJECT;
             stream->body =
                 json_set(stream->body, "usage",

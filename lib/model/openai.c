@@ -220,6 +220,13 @@ static jv merge_call(jv call, jv delta) {
     return json_set(call, "function", function);
 }
 
+static void check_call(struct chat_stream *stream, jv call) {
+    jv function = json_get(call, "function");
+    chat_pieces_check(stream, function);
+    chat_pieces_check(stream, call);
+    jv_free(function);
+}
+
 static jv merge_calls(struct chat_stream *stream, jv message, jv delta_of_message) {
     jv calls = json_take_array(&message, "tool_calls");
     jv deltas = json_array(delta_of_message, "tool_calls");
@@ -232,7 +239,9 @@ static jv merge_calls(struct chat_stream *stream, jv message, jv delta_of_messag
             jv call = at < jv_array_length(jv_copy(calls)) ? jv_array_get(jv_copy(calls), at)
                                                            : jv_object();
             calls = jv_array_set(calls, at, jv_null()); /* so that this is the only reference */
-            calls = jv_array_set(calls, at, merge_call(call, delta));
+            call = merge_call(call, delta);
+            check_call(stream, call);
+            calls = jv_array_set(calls, at, call);
             if (at >= TOOL_CALLS_LIMIT)
                 tool_calls_too_many(&stream->refused);
         }
@@ -293,7 +302,9 @@ static void take_choice(struct chat_stream *stream, jv choice) {
     jv content = json_get(delta, "content");
     show_content(stream, content);
     jv_free(content);
-    first = json_set(first, "message", merge_delta(stream, message, delta));
+    message = merge_delta(stream, message, delta);
+    chat_pieces_check(stream, message);
+    first = json_set(first, "message", message);
     if (json_has(choice, "finish_reason")) {
         first = json_set(first, "finish_reason", json_get(choice, "finish_reason"));
         stream->finished = true;
