@@ -624,3 +624,19 @@ openai gpt-5.6 responses"
   [ "$status" -eq 0 ]
   holds '.messages[1].content == "Yes."'
 }
+
+@test "--schema-file: an answer of nothing is not JSON, and a call beside no words is none" {
+  both_tools
+  while read -r api form end; do
+    answered "$api" "$form(null; []; \"$end\")" --schema-file schema.json
+    [ "$status" -eq 76 ] || { echo "$api $status $stderr $output"; return 1; }
+    [[ $stderr == *"its answer is still not valid"* ]]
+    answered "$api" "$form(null; [\"buy\"]; \"$end\")" --schema-file schema.json
+    [ "$status" -eq 0 ]
+    holds '.calls | length == 1'
+  done << 'END'
+openai chat stop
+anthropic claude tool_use
+responses responses completed
+END
+}

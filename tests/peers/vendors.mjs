@@ -289,7 +289,8 @@ const claude = (body) => {
 // one of this turn.
 let turns = 0;
 const odd = (body) => {
-  const prompt = JSON.parse(said((body.messages ?? body.input).filter((message) => textOf(message.content).startsWith('{'))));
+  const first = ({ content }) => (Array.isArray(content) ? content[0]?.text : content) ?? '';
+  const prompt = JSON.parse(first((body.messages ?? body.input).findLast((message) => message.role === 'user' && first(message).startsWith('{'))));
   const answers = prompt.answers ?? [prompt], { answer, status = 200 } = answers[turns++ % answers.length];
   return status === 200 ? answer : refuse(answer, status);
 };
