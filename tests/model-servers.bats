@@ -106,7 +106,7 @@ buys() {
 }
 
 goes_on_after_words() {
-  # shellcheck disable=SC2086
+  # shellcheck disable=SC2086,SC2031 # every_api has set it
   {
     llm-chat -n $stream Hello > hello
     llm-chat $stream 'And again' < hello > again

@@ -385,6 +385,7 @@ END
   done
 }
 
+# shellcheck disable=SC2016 # jq's variables
 # An answer of each API, by jq: its text, its calls as names, and the word for its end.
 answers='
 def arguments: {ticker: "GOOGL", qty: 3};
@@ -530,7 +531,7 @@ refused() {
 }
 
 @test "litellm's words for an unknown model, and for a wrong key without a database, have their exit status" {
-  refused 400 '{"error":{"message":"/chat/completions: Invalid model name passed in model=m. Call `/v1/models` to view available models for your key.","type":"None","param":"None","code":"400"}}'
+  refused 400 '{"error":{"message":"/chat/completions: Invalid model name passed in model=m. Call /v1/models to view them.","type":"None","param":"None","code":"400"}}'
   [ "$status" -eq 78 ]
   [[ $stderr == *"check --model"* ]]
   refused 400 '{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}'
