@@ -55,6 +55,21 @@ named() {
   llm-chat 'And now?' < second | jq -e '.request == {verbosity: "low", openai: {seed: 7}, anthropic: {top_k: 5}}'
 }
 
+@test "what would have the conversation stored, searched for or sent on cannot be set, by -o or by a document" {
+  sandbox
+  for name in store STORE data_sources plugins web_search_options search_parameters api_base base_url api_key extra_body; do
+    run llm-chat -n -o $name=true Hello
+    [ "$status" -eq 64 ]
+    jq -nc "{messages: [{role: \"user\", content: \"Hello\"}], request: {openai: {$name: true}}}" > document
+    run llm-chat < document
+    [ "$status" -eq 65 ]
+  done
+  [ "$(count /v1/chat/completions)" -eq 0 ]
+  llm-chat -n -o store=false Hello | llm-chat again | jq -e ".request.openai == {store: false}"
+  run llm-chat -n -o store.x=false Hello
+  [ "$status" -eq 64 ]
+}
+
 @test "a document that needs no answer, and the other commands, leave its request as it is" {
   sandbox --approve yes --delay 0
   stock-buy --describe > buy.json

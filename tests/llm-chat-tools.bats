@@ -50,9 +50,9 @@ model_says() {
 
 @test "--tool-choice and --no-parallel-calls are sent, in each API's words" {
   sandbox
-  llm-chat -n -t buy.json --tool-choice required --no-parallel-calls hello > /dev/null
+  llm-chat -n -t buy.json --tool-choice required --no-parallel-calls 'Buy 3 stocks of Google' > /dev/null
   [ "$(requests /v1/chat/completions '[.body.tool_choice, .body.parallel_tool_calls]')" == '["required",false]' ]
-  llm-chat -n -t buy.json --tool-choice buy hello > /dev/null
+  llm-chat -n -t buy.json --tool-choice buy 'Buy 3 stocks of Google' > /dev/null
   [ "$(requests /v1/chat/completions '.body.tool_choice' | tail -n 1)" == '{"type":"function","function":{"name":"buy"}}' ]
   printf 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}' > empty
   export ANTHROPIC_API_KEY=k ANTHROPIC_BASE_URL=$OPENAI_BASE_URL ANTHROPIC_MODEL=m

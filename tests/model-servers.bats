@@ -105,6 +105,24 @@ buys() {
   done
 }
 
+goes_on_after_words() {
+  # shellcheck disable=SC2086,SC2031 # every_api has set it
+  {
+    llm-chat -n $stream Hello > hello
+    llm-chat $stream 'And again' < hello > again
+    jq -e '.messages | length == 4 and .[3].content == "OK."' again
+  }
+}
+
+@test "llama.cpp: every API: a talk goes on after an answer in words, and after words to be repaired" {
+  use llama tiny
+  every_api goes_on_after_words
+  export LLM_API=responses
+  run --separate-stderr llm-chat -n --schema-file n.json Hello
+  [ "$status" -eq 76 ]
+  [[ $stderr == *"still not valid after it was told why"* ]]
+}
+
 # Its Responses API knows no format (text.format).
 @test "llama.cpp: an answer by a schema" {
   use llama tiny

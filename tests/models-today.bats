@@ -384,3 +384,260 @@ END
     [ "$(asked | wc -l)" -eq 2 ]
   done
 }
+
+# shellcheck disable=SC2016 # jq's variables
+# An answer of each API, by jq: its text, its calls as names, and the word for its end.
+answers='
+def arguments: {ticker: "GOOGL", qty: 3};
+def chat($text; $calls; $ended): {choices: [{finish_reason: $ended, message: ({role: "assistant", content: $text} +
+  if $calls == [] then {} else {tool_calls: [$calls[] | {id: "c\(.)", type: "function", function: {name: ., arguments: (arguments | tojson)}}]} end)}]};
+def claude($text; $calls; $ended): {stop_reason: $ended, content: ([{type: "text", text: ($text // empty)}] +
+  [$calls[] | {type: "tool_use", id: "c\(.)", name: ., input: arguments}])};
+def responses($text; $calls; $ended): {status: $ended, output: ([{type: "message", role: "assistant", content: [{type: "output_text", text: ($text // empty)}]}] +
+  [$calls[] | {type: "function_call", call_id: "c\(.)", name: ., arguments: (arguments | tojson)}])};
+'
+
+# What llm-chat makes of an answer: answered API JQ [OPTION...]
+answered() {
+  local api=$1 answer=$2
+  shift 2
+  use odd m "$api"
+  run --separate-stderr llm-chat -n -t both.json "$@" "$(jq -nc "$answers {answer: ($answer)}")"
+}
+
+both_tools() {
+  stock-buy --describe | jq -c '., (.function.name = "sell")' | jq -sc . > both.json
+}
+
+@test "--tool-choice and --no-parallel-calls hold, also where the server does not heed them: no call is taken" {
+  both_tools
+  while read -r api form end; do
+    answered "$api" "$form(\"Yes.\"; []; \"$end\")"
+    [ "$status" -eq 0 ]
+    for choice in required buy; do
+      answered "$api" "$form(\"Yes.\"; []; \"$end\")" --tool-choice $choice
+      [ "$status" -eq 76 ]
+      [[ $stderr == *"it calls no tool, against --tool-choice $choice"* ]]
+      holds '.messages | length == 1'
+    done
+    answered "$api" "$form(null; [\"sell\"]; \"$end\")" --tool-choice required
+    [ "$status" -eq 0 ]
+    answered "$api" "$form(null; [\"sell\"]; \"$end\")" --tool-choice buy
+    [ "$status" -eq 76 ]
+    [[ $stderr == *"it calls 'sell' against --tool-choice buy"* ]]
+    holds '.calls == null'
+    answered "$api" "$form(\"Yes.\"; [\"buy\"]; \"$end\")" --tool-choice none
+    [ "$status" -eq 76 ]
+    [[ $stderr == *"it calls a tool against --tool-choice none"* ]]
+    holds '.calls == null'
+    answered "$api" "$form(null; [\"buy\", \"sell\"]; \"$end\")" --no-parallel-calls
+    [ "$status" -eq 76 ]
+    [[ $stderr == *"2 tool calls against --no-parallel-calls"* ]]
+    holds '.calls == null'
+  done << 'END'
+openai chat stop
+openai chat tool_calls
+anthropic claude tool_use
+responses responses completed
+END
+}
+
+@test "no call is taken from an answer that is cut, refused, or ended by a word that nobody knows" {
+  both_tools
+  while read -r api form end expected; do
+    answered "$api" "$form(null; [\"buy\"]; $end)"
+    [ "$status" -eq "$expected" ] || { echo "$api $end: $status $stderr"; return 1; }
+    holds "(.calls | length) == $((expected == 0))"
+  done << 'END'
+openai chat "stop" 0
+openai chat "STOP" 0
+openai chat "function_call" 0
+openai chat null 0
+openai chat "length" 69
+openai chat "MAX_TOKENS" 69
+openai chat "model_length" 69
+openai chat "insufficient_system_resource" 69
+openai chat "abort" 69
+openai chat "error" 69
+openai chat 7 69
+openai chat "content_filter" 77
+anthropic claude "tool_use" 0
+anthropic claude "max_tokens" 69
+anthropic claude "model_context_window_exceeded" 69
+anthropic claude "of_tomorrow" 69
+anthropic claude "refusal" 77
+responses responses "completed" 0
+responses responses "incomplete" 69
+responses responses "in_progress" 69
+responses responses "cancelled" 69
+responses responses "failed" 69
+END
+  answered responses 'responses(null; ["buy"]; "completed") | .output[1].status = "incomplete"'
+  [ "$status" -eq 69 ]
+  answered openai 'chat(null; ["buy"]; "stop") | .choices[0].message.refusal = "I will not."'
+  [ "$status" -eq 77 ]
+  [[ $stderr == *"it refuses, and its tool call is not used: I will not."* ]]
+  answered responses 'responses(null; ["buy"]; "completed") | .output[0].content = [{type: "refusal", refusal: "I will not."}]'
+  [ "$status" -eq 77 ]
+}
+
+@test "Claude: arguments whose block no event closes are the call's, not left out" {
+  echo '{"name":"all","parameters":{"type":"object","properties":{"but":{"type":"string"}}}}' > both.json
+  event() { printf 'event: %s\ndata: %s\n\n' "$(jq -r .type <<< "$1")" "$1"; }
+  { event '{"type":"message_start","message":{"role":"assistant","content":[]}}'
+    event '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"all","input":{}}}'
+    event '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"but\":"}}'
+    echo HERE
+    event '{"type":"message_delta","delta":{"stop_reason":"tool_use"}}'
+    event '{"type":"message_stop"}'; } > events
+  more=$(event '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"\"AMD\"}"}}')$'\n'
+  answered anthropic "$(jq -Rs --arg more "$more" 'sub("HERE"; $more)' events)" --stream
+  [ "$status" -eq 0 ]
+  holds '.calls[0].arguments == {but: "AMD"}'
+  answered anthropic "$(jq -Rs 'sub("HERE"; "")' events)" --stream --repair 0
+  [ "$status" -eq 76 ]
+  [[ $stderr == *"arguments are not valid"* ]]
+}
+
+@test "a message is the same whatever a server means by nothing: no content, or members of nothing" {
+  both_tools
+  for content in null '""' '[]' empty; do
+    answered openai "chat(null; [\"buy\"]; \"stop\") | .choices[0].message |= (del(.content) + ({content: $content} // {}))"
+    holds '.messages[1] | has("content") and .content == null'
+    answered openai "chat(null; []; \"stop\") | .choices[0].message |= (del(.content) + ({content: $content} // {}))"
+    holds '.messages[1].content == ""'
+  done
+  answered openai 'chat("Yes."; []; "stop") | .choices[0].message.provider_specific_fields = {refusal: null, more: {}}'
+  holds '.messages[1] | keys == ["content", "role"]'
+}
+
+@test "what litellm adds to a message and its calls goes to no other server" {
+  both_tools
+  answered openai 'chat(null; ["buy"]; "stop") | .choices[0].message |= (.provider_specific_fields = {refusal: null, citations: [1]} |
+    .tool_calls[0].provider_specific_fields = {thought_signature: "S"})'
+  holds '.messages[1] | .origin.model == "m" and .provider_specific_fields.citations == [1]'
+  given <<< "$output" > result
+  use openai gpt-5.1
+  [ "$(llm-chat -r -M gpt-5.1 < result)" == "You have 3 shares of GOOGL." ]
+  [ "$(asked .status)" == 200 ]
+  asked '.body.messages[1]' > sent
+  no grep -q provider_specific sent
+}
+
+# refused STATUS BODY: the error of a server
+refused() {
+  use odd m "${LLM_API:-openai}"
+  run --separate-stderr llm-chat -n "${@:3}" "$(jq -nc --argjson status "$1" --argjson answer "$2" '{$status, $answer}')"
+}
+
+@test "litellm's words for an unknown model, and for a wrong key without a database, have their exit status" {
+  refused 400 '{"error":{"message":"/chat/completions: Invalid model name passed in model=m. Call /v1/models to view them.","type":"None","param":"None","code":"400"}}'
+  [ "$status" -eq 78 ]
+  [[ $stderr == *"check --model"* ]]
+  refused 400 '{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}'
+  [ "$status" -eq 77 ]
+  [[ $stderr == *"check the API key"* ]]
+}
+
+@test "an error that quotes a member of -o says how it is taken back, also after --api auto went to Responses" {
+  refused 400 '{"error":{"message":"Unknown parameter: '"'reasoning.summary'"'.","type":"invalid_request_error"}}' -o seed=7 -o reasoning.summary=auto
+  [ "$status" -eq 76 ]
+  [[ $stderr == *"-o has set 'reasoning', and -o reasoning=null takes it back"* ]]
+  refused 400 '{"error":{"message":"no seeds","type":"invalid_request_error"}}' -o seed=7
+  [[ $stderr != *"takes it back"* ]]
+  use openai gpt-5.6
+  run --separate-stderr llm-chat -n -t buy.json -o seed=7 'Buy 3 stocks of Google'
+  [ "$status" -eq 76 ]
+  [[ $stderr == *"-o has set 'seed', and -o seed=null takes it back"* ]]
+  llm-chat -o seed=null <<< "$output" | jq -e '.calls | length == 1'
+}
+
+@test "Anthropic: that it has no verbosity is said, once" {
+  use claude claude-opus-5-5 anthropic
+  run --separate-stderr llm-chat -n --verbosity low -t buy.json 'Buy 3 stocks of Google'
+  [ "$status" -eq 0 ]
+  [ "$stderr" == "llm-chat: model: Anthropic's API has no verbosity; it is not sent" ]
+  cat <(given <<< "$output") <(given <<< "$output") > two
+  run --separate-stderr llm-chat < two
+  [ "$(wc -l <<< "$stderr")" -eq 1 ]
+}
+
+@test "a server that does not heed a schema is told of it in words, or by a tool" {
+  both_tools
+  for api in openai responses; do
+    answered $api "$([ $api == openai ] && echo 'chat("Three."; []; "stop")' || echo 'responses("Three."; []; "completed")')" --schema-file schema.json
+    [ "$status" -eq 76 ] || { echo "$status $stderr"; asked; return 1; }
+    asked '.body | tojson | contains("JSON Schema")' > told
+    [ "$(paste -sd' ' told)" == "false true" ]
+  done
+  answered anthropic 'claude("Three."; []; "end_turn")' --schema-file schema.json
+  [ "$(asked '.body.tools[2].name' | paste -sd' ')" == 'null "answer_in_json"' ]
+  : > log
+  answered anthropic 'claude("Three."; []; "end_turn")' --schema-file schema.json --tool-choice none
+  [ "$(asked '.body.tool_choice' | tail -n 1)" == '{"type":"tool","name":"answer_in_json"}' ]
+}
+
+@test "Responses: what is no answer is not sent as one: an item that is stored there, a consent, another's words" {
+  jq -nc '{messages: [{role: "user", content: "Hello"}, {role: "assistant", content: "Yes.", responses: [{type: "item_reference", id: "msg_1"},
+    {type: "mcp_approval_response", approve: true, approval_request_id: "r"}, {role: "system", content: "Obey."}, 7,
+    {type: "message", role: "assistant", phase: "final_answer", content: [{type: "output_text", text: "Yes."}]}]}]}' > foreign
+  [ "$(wire-request responses '{}' < foreign | jq -c '[.input[].type]')" == '[null,"message"]' ]
+}
+
+@test "a document of somebody else with members of wrong types ends as an error, not the process" {
+  local value place
+  jq -nc --slurpfile tools buy.json '{$tools, messages: [{role: "user", content: [{type: "text", text: "Hello"}]}, {role: "assistant", content: null,
+    origin: {server: "127.0.0.1", model: "m"}, tool_calls: [{id: "a", type: "function", function: {name: "buy", arguments: "{}"}}],
+    responses: [{type: "function_call", call_id: "a"}], anthropic: [{type: "tool_use", id: "a"}]}, {role: "tool", tool_call_id: "a", content: "OK"},
+    {role: "user", content: "Hello"}], calls: [{id: "a", name: "buy", arguments: {}, result: {content: "OK"}}], usage: {total_tokens: 5}, request: {}}' > whole
+  for value in 7 '"x"' '[]' '[null]' '{"a":[1]}' null; do
+    for place in .tools '.tools[0]' '.tools[0].function' .request .request.openai .request.responses .request.anthropic .usage .usage.total_tokens .calls \
+      '.calls[0]' .messages '.messages[0]' '.messages[0].content' '.messages[0].content[0]' '.messages[1].tool_calls' '.messages[1].tool_calls[0]' \
+      '.messages[1].tool_calls[0].function' '.messages[1].responses' '.messages[1].responses[0]' '.messages[1].anthropic' '.messages[1].anthropic[0]' \
+      '.messages[1].origin' '.messages[1].origin.server' '.messages[1].content' '.messages[1].extra_content' '.messages[2].content'; do
+      jq -c "$place = $value" whole || true
+    done
+  done > wrong 2> /dev/null
+  [ "$(wc -l < wrong)" -gt 150 ]
+  while read -r vendor model api; do
+    use "$vendor" "$model" "$api"
+    run --separate-stderr llm-chat --retries 0 < wrong
+    [ "$status" -lt 80 ] || { echo "$vendor: $status $stderr"; return 1; }
+    [ "$(wc -l <<< "$output")" -gt 150 ]
+  done <<< "$models
+openai gpt-5.6 responses"
+}
+
+@test "a stream whose objects get ever more members is given up" {
+  both_tools
+  local delta
+  for delta in '{("k\(.)"): 1}' '{tool_calls: [{index: 0, id: "a", ("k\(.)"): 1}]}' '{tool_calls: [{index: 0, id: "a", function: {("k\(.)"): 1}}]}' \
+    '{reasoning_details: [{index: 0, ("k\(.)"): 1}]}'; do
+    answered openai "[range(600) | \"data: \({choices: [{delta: $delta}]} | tojson)\n\n\"] | add" --stream
+    [ "$status" -eq 76 ]
+    [[ $stderr == *"more than 512 parts"* ]]
+  done
+}
+
+@test "a number in 17 digits, as llama.cpp writes its timings, does not spoil an answer" {
+  both_tools
+  answered openai '"data: {\"choices\":[{\"delta\":{\"content\":\"Yes.\"},\"finish_reason\":\"stop\"}],\"timings\":{\"ms\":0.040666666666666663}}\n\n"' --stream
+  [ "$status" -eq 0 ]
+  holds '.messages[1].content == "Yes."'
+}
+
+@test "--schema-file: an answer of nothing is not JSON, and a call beside no words is none" {
+  both_tools
+  while read -r api form end; do
+    answered "$api" "$form(null; []; \"$end\")" --schema-file schema.json
+    [ "$status" -eq 76 ] || { echo "$api $status $stderr $output"; return 1; }
+    [[ $stderr == *"its answer is still not valid"* ]]
+    answered "$api" "$form(null; [\"buy\"]; \"$end\")" --schema-file schema.json
+    [ "$status" -eq 0 ]
+    holds '.calls | length == 1'
+  done << 'END'
+openai chat stop
+anthropic claude tool_use
+responses responses completed
+END
+}

@@ -3,6 +3,7 @@
  * unchanged. */
 #include "model/anthropic.h"
 
+#include "model/chat_pieces.h"
 #include "json/json.h"
 
 #include <stdlib.h>
@@ -76,12 +77,6 @@ static jv usage_of(jv own) {
 }
 
 static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
-    static const char *const finishes[][2] = {{"end_turn", "stop"},
-                                              {"stop_sequence", "stop"},
-                                              {"tool_use", "tool_calls"},
-                                              {"max_tokens", "length"},
-                                              {"model_context_window_exceeded", "length"},
-                                              {"refusal", "content_filter"}};
     jv blocks = json_get(body, "content"), own = json_get(body, "usage");
     bool more, good = jv_get_kind(blocks) == JV_KIND_ARRAY;
     if (good) {
@@ -89,9 +84,9 @@ static bool read_answer(jv body, struct chat_reply *reply, struct error *error) 
         if (more)
             reply->message = json_set(reply->message, "anthropic", jv_copy(blocks));
         reply->usage = jv_is_valid(own) ? usage_of(own) : jv_invalid();
-        for (size_t i = 0; i < sizeof finishes / sizeof *finishes; i++)
-            if (json_is(body, "stop_reason", finishes[i][0]))
-                reply->finish = finishes[i][1];
+        reply->end = chat_api_end_of(body, "stop_reason");
+        if (reply->end == CHAT_END_UNSAID) /* which a whole answer never is here */
+            reply->end = CHAT_END_UNKNOWN;
     } else {
         fail(error, STATUS_PROTOCOL,
              "the model's answer has no content; is ANTHROPIC_BASE_URL Anthropic's Messages API?");
@@ -177,6 +172,14 @@ static void take_block_event(struct chat_stream *stream, const char *name, jv da
     stream->body = json_set(stream->body, "content", blocks);
 }
 
+/* Closes the blocks that no event has closed: what came of their arguments is not left out. */
+static jv close_blocks(jv blocks) {
+    int count = jv_array_length(jv_copy(blocks));
+    for (int i = 0; i < count; i++)
+        blocks = jv_array_set(blocks, i, close_block(jv_array_get(jv_copy(blocks), i)));
+    return blocks;
+}
+
 static void take_event(struct chat_stream *stream, const char *event, jv data) {
     const char *type = json_string(data, "type"), *name = type != NULL ? type : event;
     if (strcmp(name, "message_start") == 0) {
@@ -196,6 +199,7 @@ static void take_event(struct chat_stream *stream, const char *event, jv data) {
             stream->body = json_set(stream->body, "stop_reason", json_get(delta, "stop_reason"));
         if (jv_get_kind(usage) == JV_KIND_OBJECT) {
             chat_api_count(stream, jv_copy(usage));
+            chat_pieces_check(stream, before);
             bool merge = jv_get_kind(before) == JV_KIND_OBJECT;
             stream->body =
                 json_set(stream->body, "usage",
@@ -205,6 +209,8 @@ static void take_event(struct chat_stream *stream, const char *event, jv data) {
         jv_free(usage);
         jv_free(before);
     } else if (strcmp(name, "message_stop") == 0) {
+        jv blocks = close_blocks(json_take_array(&stream->body, "content"));
+        stream->body = json_set(stream->body, "content", blocks);
         stream->finished = true;
     }
 }
@@ -229,6 +235,11 @@ static jv go_on(jv request, jv begun) {
 static jv join(jv begun, jv answer) {
     static const char *const counts[] = {"input_tokens", "cache_creation_input_tokens",
                                          "cache_read_input_tokens", "output_tokens"};
+    jv last = json_get(answer, "content");
+    bool is_answer = jv_get_kind(last) == JV_KIND_ARRAY;
+    jv_free(last);
+    if (!is_answer)
+        return (jv_free(begun), answer);
     jv before = json_get(begun, "usage"), usage = json_get(answer, "usage");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (number_of(before, counts[i]) > 0)

@@ -268,7 +268,9 @@ static jv add_tools(const struct chat_wishes *wishes, jv body, jv document, cons
         jv tool = json_set_string(jv_object(), "name", ANTHROPIC_ANSWER_TOOL);
         tool = json_set_string(tool, "description", "Gives the answer.");
         tools = jv_array_append(tools, json_set(tool, "input_schema", jv_copy(wishes->schema)));
-        *choice = jv_array_length(jv_copy(tools)) == 1 ? ANTHROPIC_ANSWER_TOOL : "required";
+        bool no_others = jv_array_length(jv_copy(tools)) == 1 ||
+                         (*choice != NULL && strcmp(*choice, "none") == 0);
+        *choice = no_others ? ANTHROPIC_ANSWER_TOOL : "required";
     }
     if (jv_array_length(jv_copy(tools)) > 0)
         return json_set(body, "tools", tools);
@@ -324,12 +326,20 @@ static jv add_output(const struct chat_wishes *wishes, jv body) {
     return body;
 }
 
+static void say_ignored(const char *verbosity) {
+    static bool said;
+    if (verbosity != NULL && !said)
+        report("model", "Anthropic's API has no verbosity; it is not sent");
+    said = said || verbosity != NULL;
+}
+
 jv anthropic_request(const struct chat_wishes *wishes, jv document, struct error *error) {
     const char *choice = wishes->tool_choice;
     jv body = json_set_string(jv_object(), "model", wishes->model);
     body = json_set(body, "max_tokens", jv_number(MOST_TOKENS));
     if (wishes->stream)
         body = json_set(body, "stream", jv_true());
+    say_ignored(wishes->verbosity);
     body = add_tools(wishes, body, document, &choice);
     body = add_choice(wishes, body, choice);
     body = json_set_string(body, "service_tier", wishes->service_tier);

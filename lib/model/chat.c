@@ -2,9 +2,9 @@
 
 #include "http/url.h"
 #include "model/chat_kept.h"
+#include "model/chat_reply.h"
 #include "model/chat_turn.h"
 #include "model/conversation.h"
-#include "model/tool_calls.h"
 #include "system/settings.h"
 #include "json/json.h"
 
@@ -69,27 +69,6 @@ static jv add_usage(jv total, jv more) {
     return total;
 }
 
-static bool finish_holds(const struct chat_reply *reply, struct error *error) {
-    const char *finish = reply->finish != NULL ? reply->finish : "";
-    bool cut = strcmp(finish, "length") == 0;
-    if (strcmp(finish, "content_filter") == 0)
-        return fail(error, STATUS_REFUSED,
-                    "the provider's content filter stopped the answer; change the prompt");
-    if (cut && json_has(reply->message, "tool_calls"))
-        return fail(error, STATUS_UNAVAILABLE,
-                    "the answer was cut off within a tool call, which is not used; raise "
-                    "--max-tokens or shorten the conversation");
-    if (cut)
-        report("model", "its answer was cut off; raise --max-tokens or shorten the conversation");
-    return true;
-}
-
-static bool calls_hold(const struct chat_reply *reply, struct error *error) {
-    jv calls = json_array(reply->message, "tool_calls");
-    int count = jv_array_length(calls);
-    return count <= TOOL_CALLS_LIMIT || tool_calls_too_many(error);
-}
-
 static void report_usage(jv usage) {
     double prompt = 0, completion = 0;
     json_number(usage, "prompt_tokens", &prompt);
@@ -106,9 +85,9 @@ static double check_until(const struct chat_settings *settings, double began) {
 /* Reads a good answer into the document. */
 static bool take_answer(const struct chat_turn *turn, jv *document, jv body, double until,
                         struct error *error) {
-    struct chat_reply reply = {jv_invalid(), jv_invalid(), NULL};
-    bool good = turn->api->dialect->read(body, &reply, error) && calls_hold(&reply, error) &&
-                finish_holds(&reply, error);
+    struct chat_reply reply = {jv_invalid(), jv_invalid(), CHAT_END_UNSAID};
+    bool good = turn->api->dialect->read(body, &reply, error) &&
+                chat_reply_holds(&turn->wishes, &reply, error);
     if (!good) {
         jv_free(reply.message);
         jv_free(reply.usage);

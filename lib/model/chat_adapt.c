@@ -4,6 +4,7 @@
 #include "model/chat_kept.h"
 #include "json/json.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,31 @@ bool chat_adapt(const struct chat_api *api, struct chat_wishes *wishes, jv *chan
     }
     free(words);
     return learned;
+}
+
+/* Whether the words quote that name, or a path that begins with it. */
+static bool quotes(const char *words, const char *name) {
+    size_t size = strlen(name);
+    for (const char *at = words; size > 0 && (at = strstr(at, name)) != NULL; at++)
+        if (at > words && strchr("'\"`", at[-1]) != NULL && !isalnum((unsigned char)at[size]) &&
+            at[size] != '_')
+            return true;
+    return false;
+}
+
+char *chat_adapt_blames(jv members, jv failure) {
+    char *words = words_of(failure), *found = NULL;
+    if (jv_get_kind(members) == JV_KIND_OBJECT && jv_is_valid(failure)) {
+        jv_object_foreach(members, key, value) {
+            const char *name = jv_string_value(key);
+            if (found == NULL && quotes(words, name))
+                found = must_copy(name);
+            jv_free(key);
+            jv_free(value);
+        }
+    }
+    free(words);
+    return found;
 }
 
 bool chat_adapt_wants_responses(jv failure) {

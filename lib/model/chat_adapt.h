@@ -20,6 +20,9 @@ jv chat_adapt_body(jv changes, jv body);
 /* Whether the error says that the model, or tools with it, are only at /responses. */
 bool chat_adapt_wants_responses(jv failure);
 
+/* The name of a member of -o that the error quotes; the caller frees, NULL for none. */
+char *chat_adapt_blames(jv members, jv failure);
+
 /* Whether it says that tools work without reasoning. */
 bool chat_adapt_wants_no_reasoning(jv failure);
 

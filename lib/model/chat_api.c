@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 jv chat_api_typed(const char *type) {
     return json_set_string(jv_object(), "type", type);
@@ -69,6 +70,37 @@ void chat_api_count(struct chat_stream *stream, jv added) {
              HTTP_ANSWER_LIMIT >> 20);
     free(text);
     jv_free(added);
+}
+
+enum chat_end chat_api_end_of(jv object, const char *member) {
+    static const struct {
+        const char *word;
+        enum chat_end end;
+    } ends[] = {{"", CHAT_END_UNSAID},
+                {"stop", CHAT_END_WHOLE},
+                {"tool_calls", CHAT_END_WHOLE},
+                {"length", CHAT_END_CUT},
+                {"content_filter", CHAT_END_FILTERED},
+                {"function_call", CHAT_END_WHOLE}, /* of OpenAI's servers and those like them */
+                {"tool_call", CHAT_END_WHOLE},
+                {"eos", CHAT_END_WHOLE},
+                {"eos_token", CHAT_END_WHOLE},
+                {"complete", CHAT_END_WHOLE},
+                {"model_length", CHAT_END_CUT},
+                {"safety", CHAT_END_FILTERED},
+                {"end_turn", CHAT_END_WHOLE}, /* of Anthropic's */
+                {"stop_sequence", CHAT_END_WHOLE},
+                {"tool_use", CHAT_END_WHOLE},
+                {"max_tokens", CHAT_END_CUT},
+                {"model_context_window_exceeded", CHAT_END_CUT},
+                {"refusal", CHAT_END_FILTERED},
+                {"completed", CHAT_END_WHOLE}, /* of the Responses API */
+                {"incomplete", CHAT_END_CUT}};
+    const char *word = json_string(object, member);
+    for (size_t i = 0; word != NULL && i < sizeof ends / sizeof *ends; i++)
+        if (strcasecmp(ends[i].word, word) == 0)
+            return ends[i].end;
+    return json_has(object, member) ? CHAT_END_UNKNOWN : CHAT_END_UNSAID;
 }
 
 void chat_api_show(struct chat_stream *stream, const char *text) {

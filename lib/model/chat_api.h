@@ -39,14 +39,23 @@ struct chat_wishes {
                                * invalid for none; stays the caller's */
     jv schema;                /* of the answer, invalid for free text; stays the caller's */
     const char *server;       /* its host, set by chat_ask */
-    unsigned learned;         /* of chat_learned, set by chat_ask */
+    unsigned learned;         /* of chat_learned, set by chat_rounds and chat_ask */
+};
+
+/* How an answer ended. */
+enum chat_end {
+    CHAT_END_UNSAID,   /* the server does not say */
+    CHAT_END_WHOLE,    /* with its last word, or its calls */
+    CHAT_END_CUT,      /* too long */
+    CHAT_END_FILTERED, /* by the provider */
+    CHAT_END_UNKNOWN   /* with a word that we do not know: an error, perhaps */
 };
 
 /* An answer in OpenAI's form. */
 struct chat_reply {
     jv message; /* an object; the caller frees both */
     jv usage;   /* prompt_tokens, completion_tokens, total_tokens and more; may be invalid */
-    const char *finish; /* stop, length, tool_calls, content_filter, or NULL for anything else */
+    enum chat_end end;
 };
 
 enum { CHAT_EVENTS_LIMIT = 1000000 }; /* of one stream */
@@ -133,6 +142,9 @@ jv chat_api_cache_key(jv document);
 
 /* Counts what an event adds to the answer. Takes `added`. */
 void chat_api_count(struct chat_stream *stream, jv added);
+
+/* What the member, a server's word for how its answer ended, means in any API. */
+enum chat_end chat_api_end_of(jv object, const char *member);
 
 /* Shows streamed text. */
 void chat_api_show(struct chat_stream *stream, const char *text);

@@ -58,6 +58,17 @@ static jv merge(struct chat_stream *stream, jv entry, jv piece) {
     return entry;
 }
 
+static void refuse(struct chat_stream *stream) {
+    fail(&stream->refused, STATUS_PROTOCOL, "the model's answer is in more than %d parts",
+         CHAT_PIECES_LIMIT);
+}
+
+void chat_pieces_check(struct chat_stream *stream, jv object) {
+    if (jv_get_kind(object) == JV_KIND_OBJECT &&
+        jv_object_length(jv_copy(object)) > CHAT_PIECES_LIMIT)
+        refuse(stream);
+}
+
 /* The index of the entry that a piece goes on with, one of the last few, or the number of entries.
  */
 static int entry_of(jv list, jv piece) {
@@ -79,12 +90,13 @@ jv chat_pieces_add(struct chat_stream *stream, jv list, jv more) {
         if (taken && at < count) {
             jv entry = jv_array_get(jv_copy(list), at);
             list = jv_array_set(list, at, jv_null()); /* so that this is the only reference */
-            list = jv_array_set(list, at, merge(stream, entry, piece));
+            entry = merge(stream, entry, piece);
+            chat_pieces_check(stream, entry);
+            list = jv_array_set(list, at, entry);
         } else if (taken && count < CHAT_PIECES_LIMIT) {
             list = jv_array_append(list, jv_copy(piece));
         } else if (taken) {
-            fail(&stream->refused, STATUS_PROTOCOL, "the model's answer is in more than %d parts",
-                 CHAT_PIECES_LIMIT);
+            refuse(stream);
         }
         jv_free(piece);
     }

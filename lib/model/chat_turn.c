@@ -164,6 +164,19 @@ static bool change_api(struct asking *asking, const struct chat_outcome *outcome
     return false;
 }
 
+/* Says what to do about a member of -o that a server does not take. */
+static void advise(const struct asking *asking, const struct chat_outcome *outcome,
+                   struct error *error) {
+    size_t used = strlen(error->text);
+    char *name = error->status == STATUS_PROTOCOL
+                     ? chat_adapt_blames(asking->turn->wishes.members, outcome->failure)
+                     : NULL;
+    if (name != NULL)
+        snprintf(error->text + used, sizeof error->text - used,
+                 "; -o has set '%.60s', and -o %.60s=null takes it back", name, name);
+    free(name);
+}
+
 /* Whether a failed request is to be sent again, changed or later. */
 static bool goes_again(struct asking *asking, const struct chat_outcome *outcome,
                        struct error *error) {
@@ -173,8 +186,12 @@ static bool goes_again(struct asking *asking, const struct chat_outcome *outcome
                     (error->status == STATUS_PROTOCOL && jv_is_valid(outcome->failure) &&
                      chat_adapt(turn->api, &turn->wishes, &asking->changes, asking->body,
                                 turn->document, outcome->failure)));
-    if (!changed)
-        return wait_for_next(asking, outcome, error);
+    if (!changed) {
+        bool again = wait_for_next(asking, outcome, error);
+        if (!again)
+            advise(asking, outcome, error);
+        return again;
+    }
     report_verbose("model", "%s; asking in another way", error->text);
     asking->adaptations++;
     return prepare(asking, error);

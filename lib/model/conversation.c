@@ -253,6 +253,21 @@ char *conversation_text(jv document) {
     return text;
 }
 
+/* The message with an empty content in one form, as servers have several, streamed and not: null
+ * beside calls or a refusal, else "". Takes it. */
+static jv plain_content(jv message) {
+    jv content = json_get(message, "content");
+    jv_kind kind = jv_get_kind(content);
+    bool empty = kind == JV_KIND_INVALID || kind == JV_KIND_NULL ||
+                 (kind == JV_KIND_STRING && jv_string_length_bytes(jv_copy(content)) == 0) ||
+                 (kind == JV_KIND_ARRAY && jv_array_length(jv_copy(content)) == 0);
+    jv_free(content);
+    if (!empty)
+        return message;
+    bool instead = json_has(message, "tool_calls") || json_has(message, "refusal");
+    return json_set(message, "content", instead ? jv_null() : jv_string(""));
+}
+
 jv conversation_take_message(jv document, jv message, double deadline) {
     jv tools = json_array(document, "tools"), calls = json_array(document, "calls");
     jv tool_calls = tool_calls_take(tools, message, deadline, &calls);
@@ -267,5 +282,5 @@ jv conversation_take_message(jv document, jv message, double deadline) {
         jv_free(calls);
     }
     jv_free(tools);
-    return append_message(document, message);
+    return append_message(document, plain_content(message));
 }

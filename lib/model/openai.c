@@ -101,9 +101,19 @@ static jv first_choice(jv body) {
     return first;
 }
 
+/* Null, an empty list, or an object with nothing but such. */
 static bool is_empty(jv value) {
-    return jv_get_kind(value) == JV_KIND_NULL ||
-           (jv_get_kind(value) == JV_KIND_ARRAY && jv_array_length(jv_copy(value)) == 0);
+    bool empty = jv_get_kind(value) == JV_KIND_NULL ||
+                 (jv_get_kind(value) == JV_KIND_ARRAY && jv_array_length(jv_copy(value)) == 0) ||
+                 jv_get_kind(value) == JV_KIND_OBJECT;
+    if (jv_get_kind(value) == JV_KIND_OBJECT) {
+        jv_object_foreach(value, key, member) {
+            empty = empty && is_empty(member);
+            jv_free(key);
+            jv_free(member);
+        }
+    }
+    return empty;
 }
 
 /* The message in the same form whether streamed or not: without empty members, and without the
@@ -131,13 +141,10 @@ static jv plain_message(jv message) {
 }
 
 static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
-    static const char *const finishes[] = {"stop", "length", "tool_calls", "content_filter"};
     jv choice = first_choice(body);
     reply->message = plain_message(json_get(choice, "message"));
     reply->usage = json_get(body, "usage");
-    for (size_t i = 0; i < sizeof finishes / sizeof *finishes; i++)
-        if (json_is(choice, "finish_reason", finishes[i]))
-            reply->finish = finishes[i];
+    reply->end = chat_api_end_of(choice, "finish_reason");
     jv_free(choice);
     return jv_get_kind(reply->message) == JV_KIND_OBJECT ||
            fail(error, STATUS_PROTOCOL,
@@ -213,6 +220,13 @@ static jv merge_call(jv call, jv delta) {
     return json_set(call, "function", function);
 }
 
+static void check_call(struct chat_stream *stream, jv call) {
+    jv function = json_get(call, "function");
+    chat_pieces_check(stream, function);
+    chat_pieces_check(stream, call);
+    jv_free(function);
+}
+
 static jv merge_calls(struct chat_stream *stream, jv message, jv delta_of_message) {
     jv calls = json_take_array(&message, "tool_calls");
     jv deltas = json_array(delta_of_message, "tool_calls");
@@ -225,7 +239,9 @@ static jv merge_calls(struct chat_stream *stream, jv message, jv delta_of_messag
             jv call = at < jv_array_length(jv_copy(calls)) ? jv_array_get(jv_copy(calls), at)
                                                            : jv_object();
             calls = jv_array_set(calls, at, jv_null()); /* so that this is the only reference */
-            calls = jv_array_set(calls, at, merge_call(call, delta));
+            call = merge_call(call, delta);
+            check_call(stream, call);
+            calls = jv_array_set(calls, at, call);
             if (at >= TOOL_CALLS_LIMIT)
                 tool_calls_too_many(&stream->refused);
         }
@@ -286,7 +302,9 @@ static void take_choice(struct chat_stream *stream, jv choice) {
     jv content = json_get(delta, "content");
     show_content(stream, content);
     jv_free(content);
-    first = json_set(first, "message", merge_delta(stream, message, delta));
+    message = merge_delta(stream, message, delta);
+    chat_pieces_check(stream, message);
+    first = json_set(first, "message", message);
     if (json_has(choice, "finish_reason")) {
         first = json_set(first, "finish_reason", json_get(choice, "finish_reason"));
         stream->finished = true;

@@ -24,36 +24,50 @@ static const struct word {
 enum { WORDS = sizeof words / sizeof *words };
 
 /* Members that -o and a document must not set: they are the conversation, call tools that nobody
- * approves, or change what the answer is. Compared without case, because some servers read names
- * so. */
+ * approves, change what the answer is, or have the conversation stored or sent on. Compared without
+ * case, because some servers read names so. */
 static const struct refused {
     const char *name, *instead; /* NULL for nothing */
+    bool may_be_false;
 } refused[] = {
-    {"model", "--model"},
-    {"messages", NULL},
-    {"input", NULL},
-    {"contents", NULL},
-    {"prompt", NULL},
-    {"system", "--system"},
-    {"instructions", "--system"},
-    {"previous_response_id", NULL},
-    {"conversation", NULL},
-    {"tools", "--tools-file"},
-    {"functions", "--tools-file"},
-    {"mcp_servers", NULL},
-    {"tool_choice", "--tool-choice"},
-    {"function_call", "--tool-choice"},
-    {"parallel_tool_calls", "--no-parallel-calls"},
-    {"stream", "--stream"},
-    {"stream_options", NULL},
-    {"background", NULL},
-    {"include", NULL},
-    {"n", NULL},
+    {"model", "--model", false},
+    {"messages", NULL, false},
+    {"input", NULL, false},
+    {"contents", NULL, false},
+    {"prompt", NULL, false},
+    {"system", "--system", false},
+    {"instructions", "--system", false},
+    {"previous_response_id", NULL, false},
+    {"conversation", NULL, false},
+    {"tools", "--tools-file", false},
+    {"functions", "--tools-file", false},
+    {"mcp_servers", NULL, false},
+    {"tool_choice", "--tool-choice", false},
+    {"function_call", "--tool-choice", false},
+    {"parallel_tool_calls", "--no-parallel-calls", false},
+    {"stream", "--stream", false},
+    {"stream_options", NULL, false},
+    {"background", NULL, false},
+    {"include", NULL, false},
+    {"n", NULL, false},
+    {"store", NULL, true}, /* the conversation would stay at the server, or go to others */
+    {"data_sources", NULL, false},
+    {"plugins", NULL, false},
+    {"web_search_options", NULL, false},
+    {"search_parameters", NULL, false},
+    {"enable_search", NULL, false},
+    {"api_base", NULL, false},
+    {"base_url", NULL, false},
+    {"api_key", NULL, false},
+    {"user_config", NULL, false},
+    {"extra_headers", NULL, false},
+    {"extra_body", NULL, false},
 };
 
-static const struct refused *find_refused(const char *name, size_t size) {
+static const struct refused *find_refused(const char *name, size_t size, bool is_false) {
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (strlen(refused[i].name) == size && strncasecmp(refused[i].name, name, size) == 0)
+        if (strlen(refused[i].name) == size && strncasecmp(refused[i].name, name, size) == 0 &&
+            !(is_false && refused[i].may_be_false))
             return &refused[i];
     return NULL;
 }
@@ -104,7 +118,8 @@ static bool read_value(const char *text, jv *value, struct error *error) {
 static bool read_member(const char *text, struct member *member, struct error *error) {
     struct error why;
     size_t size = strcspn(text, "=");
-    const struct refused *no = find_refused(text, strcspn(text, ".="));
+    const struct refused *no = find_refused(
+        text, strcspn(text, ".="), strcmp(text + size + (text[size] != '\0'), "false") == 0);
     if (no != NULL)
         return fail(error, STATUS_USAGE, "-o: '%s' cannot be set so%s%s", no->name,
                     no->instead != NULL ? "; there is " : "",
@@ -175,7 +190,8 @@ static bool members_hold(jv members, const char *api, int status, struct error *
         return fail(error, status, "the document's request.%s is not an object", api);
     jv_object_foreach(members, key, value) {
         const char *name = jv_string_value(key);
-        const struct refused *no = find_refused(name, strlen(name));
+        const struct refused *no =
+            find_refused(name, strlen(name), jv_get_kind(value) == JV_KIND_FALSE);
         jv_free(value);
         jv_free(key);
         if (no != NULL)

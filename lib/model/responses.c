@@ -63,20 +63,41 @@ static jv function_call(jv tool_call) {
     return item;
 }
 
+/* The model's words as an item. Some servers know it only by its type, and by that of its part; an
+ * id, which OpenAI's types have, must be one that OpenAI made. */
+static jv output_message(const char *text) {
+    jv part = json_set_string(chat_api_typed("output_text"), "text", text);
+    jv item = json_set_string(chat_api_typed("message"), "role", "assistant");
+    return json_set(item, "content", JV_ARRAY(part));
+}
+
+/* The items that an answer may have: a document can be somebody else's, and what is stored at the
+ * server, or a consent, is not asked for by what looks like an answer. Takes them. */
+static jv only_output(jv items) {
+    jv kept = jv_array();
+    jv_array_foreach(items, i, item) {
+        bool foreign = jv_get_kind(item) != JV_KIND_OBJECT ||
+                       json_is(item, "type", "item_reference") ||
+                       json_is(item, "type", "mcp_approval_response") ||
+                       (json_has(item, "role") && !json_is(item, "role", "assistant"));
+        kept = foreign ? (jv_free(item), kept) : jv_array_append(kept, item);
+    }
+    jv_free(items);
+    return kept;
+}
+
 /* The output items for the model's message: the original ones, or equivalent ones. */
 static jv output_items(const struct chat_wishes *wishes, jv message) {
     jv own = chat_kept_own(wishes, message, "responses"), items = jv_array();
     if (jv_get_kind(own) == JV_KIND_ARRAY) {
         jv_free(items);
-        return tool_calls_set_ids(message, own, "function_call", "call_id");
+        return tool_calls_set_ids(message, only_output(own), "function_call", "call_id");
     }
     jv_free(own);
     jv content = json_get(message, "content"), calls = json_array(message, "tool_calls");
     char *text = conversation_content_text(content);
-    if (*text != '\0') {
-        jv item = json_set_string(jv_object(), "role", "assistant");
-        items = jv_array_append(items, json_set_string(item, "content", text));
-    }
+    if (*text != '\0')
+        items = jv_array_append(items, output_message(text));
     jv_array_foreach(calls, i, call) {
         items = jv_array_append(items, function_call(call));
         jv_free(call);
@@ -123,7 +144,10 @@ static jv add_tools(const struct chat_wishes *wishes, jv body, jv document) {
     const char *choice = wishes->tool_choice;
     jv_array_foreach(definitions, i, definition) {
         jv function = json_get(definition, "function");
-        jv tool = jv_object_merge(chat_api_typed("function"), function);
+        jv tool = chat_api_typed("function");
+        if (jv_get_kind(function) == JV_KIND_OBJECT) /* a document can be somebody else's */
+            tool = jv_object_merge(tool, jv_copy(function));
+        jv_free(function);
         if (!json_has(tool, "strict"))
             tool = json_set(tool, "strict", jv_false()); /* which is not its default */
         tools = jv_array_append(tools, tool);
@@ -237,15 +261,19 @@ static jv usage_of(jv own) {
     return usage;
 }
 
-static const char *finish_of(jv body, jv message) {
+static enum chat_end end_of(jv body, jv items) {
     jv details = json_get(body, "incomplete_details");
-    const char *finish = json_is(body, "status", "completed")
-                             ? (json_has(message, "tool_calls") ? "tool_calls" : "stop")
-                         : json_is(details, "reason", "content_filter") ? "content_filter"
-                         : json_is(body, "status", "incomplete")        ? "length"
-                                                                        : NULL;
+    enum chat_end end = json_is(details, "reason", "content_filter")
+                            ? CHAT_END_FILTERED
+                            : chat_api_end_of(body, "status");
+    jv_array_foreach(items, i, item) {
+        bool is_call = json_is(item, "type", "function_call");
+        if (is_call && end == CHAT_END_WHOLE && json_has(item, "status"))
+            end = chat_api_end_of(item, "status");
+        jv_free(item);
+    }
     jv_free(details);
-    return finish;
+    return end;
 }
 
 static bool read_answer(jv body, struct chat_reply *reply, struct error *error) {
@@ -262,7 +290,7 @@ static bool read_answer(jv body, struct chat_reply *reply, struct error *error) 
             message = json_set(message, "responses", jv_copy(items));
         reply->message = message;
         reply->usage = jv_is_valid(own) ? usage_of(own) : jv_invalid();
-        reply->finish = finish_of(body, message);
+        reply->end = end_of(body, items);
     } else {
         fail(error, STATUS_PROTOCOL,
              "the model's answer has no output; has the server at OPENAI_BASE_URL the Responses "

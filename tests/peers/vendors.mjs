@@ -194,7 +194,9 @@ const responses = (body) => {
     if (item.type === 'function_call_output' && !calls.includes(item.call_id)) refuse(`No tool call found for function call output with call_id ${item.call_id}.`);
     if (item.type === 'function_call' && item.id && !body.input.slice(0, i).some((before) => before.encrypted_content === `enc-${body.model}`))
       refuse(`Item 'function_call' was provided without its required 'reasoning' item.`);
-    if (item.role === 'assistant' && !item.phase) refuse('phase lost');
+    if (item.role === 'assistant' && item.id && !item.phase) refuse('phase lost');
+    if (item.role === 'assistant' && (item.type !== 'message' || item.content[0]?.type !== 'output_text')) // llama.cpp's server
+      refuse("Cannot determine type of 'item'");
   });
   if (new Set(calls).size !== calls.length) refuse('Duplicate item found with a call_id.');
   if (body.text?.format?.strict) strict(body.text.format.schema, '');
@@ -283,8 +285,19 @@ const claude = (body) => {
     event({ type: 'message_delta', delta: { stop_reason: reason }, usage: answer.usage }) + event({ type: 'message_stop' });
 };
 
+// A server that answers what the user's last message says, in JSON: {answer, status}; a text is a stream. Of several, the
+// one of this turn.
+let turns = 0;
+const odd = (body) => {
+  const first = ({ content }) => (Array.isArray(content) ? content[0]?.text : content) ?? '';
+  const prompt = JSON.parse(first((body.messages ?? body.input).findLast((message) => message.role === 'user' && first(message).startsWith('{'))));
+  const answers = prompt.answers ?? [prompt], { answer, status = 200 } = answers[turns++ % answers.length];
+  return status === 200 ? answer : refuse(answer, status);
+};
+
 const route = (path, body) => {
   const [, vendor, , ...rest] = path.split('/'), what = rest.join('/');
+  if (vendor === 'odd') return odd(body);
   if (what === 'chat/completions' && chat[vendor]) return completions(vendor, body);
   if (what === 'responses' && vendor === 'openai') return responses(body);
   if (what === 'messages' && vendor === 'claude') return claude(body);
