@@ -326,7 +326,7 @@ choices() {
     [ -s words ]
     diff words <(choices "$command" "$option")
     words=$(paste -sd' ' words)
-    "$command" --completion zsh | grep -F -- "$option[" | grep -Fq ":($words)"
+    "$command" --completion zsh | grep -F -- "${option}[" | grep -Fq ":($words)"
     "$command" --completion fish | grep -F -- " -l ${option#--} " | grep -Fq -- "-a '$words'"
   done <<'END'
 ciba-authorize --client-auth -n -m x

@@ -150,10 +150,10 @@ static char *none(const struct spool_list *list) {
     int wanted = 0, named = 0;
     struct text line = {.text = NULL};
     for (int i = 0; i < LIST_STATES; i++)
-        wanted += wants_state(list, i);
+        wanted += wants_state(list, (enum list_state)i);
     text_add_string(&line, "no documents");
     for (int i = 0; i < LIST_STATES && wanted < LIST_STATES; i++)
-        if (wants_state(list, i)) {
+        if (wants_state(list, (enum list_state)i)) {
             text_add_string(&line, named == 0 ? " that are " : named == wanted - 1 ? " or " : ", ");
             text_add_string(&line, list_states[i]);
             named++;
