@@ -53,11 +53,11 @@ static const struct option_spec option_table[] = {
 static const struct command command = {
     "agent-spool",
     "add DIR\n"
-    "       agent-spool run [-vw] [-j N] [--backoff SECONDS] "
-    "[--give-up SECONDS] [--stage-timeout SECONDS] [--on-decision PROG] DIR -- STAGE ['|' "
-    "STAGE]...\n"
-    "       agent-spool list [--pending] [--queued] [--failed] [--done] [--since TIME] [--json | "
-    "--metrics | --watch] DIR...\n"
+    "       agent-spool run [-vw] [-j N] [--backoff SECONDS] [--give-up SECONDS]\n"
+    "                       [--stage-timeout SECONDS] [--on-decision PROG]\n"
+    "                       DIR -- STAGE ['|' STAGE]...\n"
+    "       agent-spool list [--pending] [--queued] [--failed] [--done] [--since TIME]\n"
+    "                        [--json | --metrics | --watch] DIR...\n"
     "       agent-spool retry DIR [NAME...]\n"
     "       agent-spool init URL\n"
     "In place of DIR: a postgresql:// URL, with [--spool-key-file FILE] [--worker-timeout "
@@ -242,9 +242,11 @@ int main(int argc, char **argv) {
     static const struct command_parts parts = {configure, &options.needs, act, release};
     struct job job = {.store = NULL};
     int first = options_parse(&command, argc, argv);
-    if (argc - first < 2)
+    if (first == argc)
         usage_error("add, run, list, retry or init, and a directory or URL are needed");
     job.action = action_named(argv[first]);
+    if (argc - first < 2)
+        usage_error("%s: a directory or URL is needed", argv[first]);
     job.where = argv[first + 1];
     if (job.action == INIT && !postgres_url_is(job.where))
         usage_error("init needs a postgresql:// URL; a folder is made by add");

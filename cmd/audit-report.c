@@ -32,7 +32,7 @@ static const struct option_spec option_table[] = {
     {0, "user", "NAME", OPTION_TEXT, &options.user, "only what this user approved or was asked"},
     {0, "tool", "NAME", OPTION_TEXT, &options.tool, "only the calls of this tool"},
     {0, "outcome", "WORD", OPTION_TEXT, &options.outcome,
-     "only calls with this outcome: approved, denied, expired, executed, ..."},
+     "only calls with this outcome: approved, denied, expired, executed ..."},
     {0, "json", NULL, OPTION_FLAG, &options.json, "print JSON Lines"},
     {0, "csv", NULL, OPTION_FLAG, &options.csv, "print CSV: a line for each call"},
     {0, "html", "FILE", OPTION_TEXT, &options.html, "write a page with plots to FILE"},
@@ -42,8 +42,8 @@ static const struct option_spec option_table[] = {
 
 static const struct command command = {
     "audit-report",
-    "[--since TIME] [--until TIME] [--agent NAME] [--user NAME] [--tool NAME] [--outcome WORD] "
-    "[--json | --csv | --html FILE] FILE...",
+    "[--since TIME] [--until TIME] [--agent NAME] [--user NAME] [--tool NAME]\n"
+    "                    [--outcome WORD] [--json | --csv | --html FILE] FILE...",
     "Says what was asked, decided and done, from the audit logs of one machine or several.",
     option_table, false};
 
@@ -121,7 +121,9 @@ int main(int argc, char **argv) {
     if (options.json + options.csv + (options.html != NULL) > 1)
         usage_error("only one of --json, --csv and --html");
     if (options.outcome != NULL && !report_knows_outcome(options.outcome))
-        usage_error("--outcome: '%s' is none; see audit-report(1)", options.outcome);
+        usage_error("--outcome: '%.100s' is not approved, denied, expired, failed, pending, "
+                    "not_asked, reused, leased, none, executed, started, unanswered or refused",
+                    options.outcome);
     signal(SIGPIPE, SIG_IGN);
     struct job job = {.paths = argv + first, .count = (size_t)(argc - first)};
     job.report = (struct report){.logs = {.fault = report_fault},

@@ -6,8 +6,10 @@
 #include "document/batch.h"
 #include "document/stream.h"
 #include "system/confine.h"
+#include "system/stage_socket.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { DOCUMENTS_LIMIT = 1000 /* in one question */ };
 
@@ -73,6 +75,11 @@ static bool configure(void *context, struct error *error) {
 static int ask(struct authorizer *job) {
     if (options.null_input)
         return stream_run_one(authorizer_document, job, question_document(&job->texts));
+    if (isatty(STDIN_FILENO) && stage_role() != STAGE_OWN) {
+        report("stdin", "a document is expected, from a pipe or a file, and this is a terminal: "
+                        "llm-chat ... | ciba-authorize ...; -n asks without one");
+        return STATUS_USAGE;
+    }
     if (options.documents > 1)
         return batch_run(together_documents, job, (size_t)options.documents);
     return stream_run(options.asking.together ? together_document : authorizer_document, job,

@@ -418,6 +418,25 @@ comes_late() {
   done
 }
 
+@test "what is missing in a command line of agent-spool is named, and stages that are one word" {
+  while IFS='|' read -r arguments text; do
+    # shellcheck disable=SC2086 # words
+    run agent-spool $arguments
+    echo "$output"
+    [ "$status" -eq 64 ]
+    [ "$output" == "agent-spool: $text; try 'agent-spool --help'" ]
+  done <<'END'
+|add, run, list, retry or init, and a directory or URL are needed
+list --failed|list: a directory or URL is needed
+retry|retry: a directory or URL is needed
+lits spool|'lits' is not add, run, list, retry or init
+END
+  agent-spool add spool < /dev/null
+  run agent-spool run spool -- 'ciba-authorize | ciba-poll'
+  [ "$status" -eq 69 ]
+  [ "$output" == "agent-spool: ciba-authorize | ciba-poll: No such file or directory; each word of a stage, and each '|', is an argument of its own" ]
+}
+
 @test "back-off and --give-up count for the stage that goes wrong, whatever passes in front of it" {
   echo '{}' | agent-spool add spool > ids
   run --separate-stderr timeout 200 agent-spool run -w --backoff 0.1 --give-up 1 spool -- cat '|' cat '|' sh -c 'cat > /dev/null; echo >> tries; exit 69'

@@ -102,6 +102,14 @@ two_logs() {
 --since 2026-11-24T12:00:15+02:00 --until 2026-11-24T10:01:05.5Z|a b
 --agent nobody|
 END
+  run --separate-stderr audit-report --agent nobody --user ann --tool send --since 2026-11-25 web1 web2
+  [ "$status" -eq 0 ]
+  [ "$stderr" == "audit-report: --agent: 'nobody' has no call in these logs in that time" ]
+  run --separate-stderr audit-report --agent mailer --user ann web1 web2 # both are there, not together
+  [ -z "$stderr" ]
+  run --separate-stderr audit-report --outcome maybe web1
+  [ "$status" -eq 64 ]
+  [[ $stderr == "audit-report: --outcome: 'maybe' is not approved, denied, expired, failed, "* ]]
   event now "$(date -u -d yesterday +%FT%TZ)" asked y 'agent:"buyer"'
   event now "$(date -u +%FT%TZ)" asked t 'agent:"buyer"'
   [ "$(audit-report --agent buyer --since yesterday --until today --json now | jq -r 'select(.kind == "call") | .request_digest')" == sha-256:y ]

@@ -53,7 +53,8 @@ at_terminal() {
     at_terminal "timeout 60 $command"
     echo "$command: $status $output"
     [ "$status" -eq 64 ]
-    [ "$output" == "${command%% *}: stdin: a document is expected, from a pipe or a file, and this is a terminal: llm-chat ... | ${command%% *} ...; --help tells more" ]
+    case $command in ciba-authorize*) more='-n asks without one' ;; *) more='--help tells more' ;; esac
+    [ "$output" == "${command%% *}: stdin: a document is expected, from a pipe or a file, and this is a terminal: llm-chat ... | ${command%% *} ...; $more" ]
   done
   at_terminal 'timeout 60 llm-chat'
   [ "$status" -eq 64 ]

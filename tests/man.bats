@@ -162,6 +162,22 @@ taken() {
   [ -s names ] # of the last page, or no page names a heading
 }
 
+@test "--help has, where there are many options, the headings of ciba-options(7), and under each what stands there" {
+  local many=0
+  for command in "${every_command[@]}"; do
+    "$command" --help | awk '/^[A-Z]+(:|$)/ {sub(/:.*/, ""); heading = $0}
+      heading != "" && match($0, /^ +(-[A-Za-z], )?--[a-z-]+/) {sub(/^[^-]*(-.,)? */, ""); print heading, $1}' | sort > helped
+    [ -s helped ] || continue
+    many=$((many + 1))
+    cut -d' ' -f1 helped | sort -u | while read -r heading; do shared "$heading" | sed "s/^/$heading /"; done | sort > there
+    { named "$project/man/$command.1" | grep -- ' --'; echo COMMON --completion; } | sort -u > wanted
+    echo "$command"
+    diff /dev/null <(comm -23 helped there)
+    diff /dev/null <(comm -13 helped wanted)
+  done
+  [ "$many" -gt 7 ]
+}
+
 @test "a SYNOPSIS has each option or names the heading of ciba-options(7) that has it, and it has no other" {
   for command in "${every_command[@]}"; do
     page=$project/man/$command.1

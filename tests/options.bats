@@ -308,6 +308,57 @@ END
   done
 }
 
+# What COMMAND OPTION completes in bash, a word a line: choices COMMAND OPTION [BEGUN]
+choices() {
+  "$1" --completion bash > script
+  # shellcheck disable=SC2016
+  bash -c '. ./script; COMP_WORDS=("$1" "$2" "$3"); COMP_CWORD=2; "_$1"; printf "%s\n" "${COMPREPLY[@]}"' - "$@"
+}
+
+@test "an option that takes one of a few words has those completed that its refusal names" {
+  nowhere
+  while read -r command option more; do
+    # shellcheck disable=SC2086 # words
+    "$command" "$option" other $more < /dev/null > verdict 2> refusal && return 1
+    sed -n "1s/.*$option: *\(one of \|'other' is not \|only \)\?//p" refusal |
+      sed 's/;.*//; s/ is known//; s/,\? or / /; s/,//g' | xargs -n 1 > words
+    echo "$command $option: $(cat refusal)"
+    [ -s words ]
+    diff words <(choices "$command" "$option")
+    words=$(paste -sd' ' words)
+    "$command" --completion zsh | grep -F -- "${option}[" | grep -Fq ":($words)"
+    "$command" --completion fish | grep -F -- " -l ${option#--} " | grep -Fq -- "-a '$words'"
+  done <<'END'
+ciba-authorize --client-auth -n -m x
+ciba-authorize --reuse -n -m x
+ciba-hook --host
+ciba-hook --print-config
+ciba-poll --completion
+ciba-sandbox --approve
+END
+  choices audit-report --outcome | while read -r word; do audit-report --outcome "$word" /dev/null; done
+  [ "$(choices audit-report --outcome den)" == denied ]
+  [ "$(choices llm-chat --api a | paste -sd' ')" == 'auto azure anthropic' ]
+  [ "$(choices stock-buy --broker)" == alpaca ]
+}
+
+@test "a mistyped option is told with the one that is near, and never what was given with it" {
+  while read -r typed meant; do
+    run --separate-stderr ciba-authorize "$typed=53cret"
+    [ "$status" -eq 64 ]
+    [ "$stderr" == "ciba-authorize: unknown option $typed;${meant:+ there is $meant;} try 'ciba-authorize --help'" ]
+  done <<'END'
+--clent-id --client-id
+--client-idd --client-id
+--issuar --issuer
+--isuser --issuer
+--client-secret --client-secret-file
+--us
+--secret
+--isssuerr
+END
+}
+
 # The installed shells read every file, bash and zsh with their completion calls.
 parsed_by() { # SHELL OPTION
   local command

@@ -61,7 +61,7 @@ nothing() {
   approved_for 0
   buy < approved
   [ "$status" -eq 1 ]
-  [[ $stderr == *"its access token has expired; ask the user again"* ]]
+  [[ $stderr == *"its access token has expired; ask the user again, by ciba-authorize --again"* ]]
   nothing
   [ "$(refreshes)" == "" ]
   buy --refresh-for 3600 < approved

@@ -61,6 +61,8 @@ on_terminal() {
   mkdir empty
   agent-spool add empty < /dev/null
   [ "$(agent-spool list empty)" == "no documents" ]
+  [ "$(agent-spool list --pending --queued --failed empty)" == "no documents that are pending, queued or failed" ]
+  [ "$(agent-spool list --done --since today empty)" == "no documents that are done; --since leaves out the older ones" ]
 }
 
 @test "list: the states and --since choose, in the table as in JSON" {

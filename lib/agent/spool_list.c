@@ -144,6 +144,25 @@ static void list_spool(struct spool_list *list, struct listed *spool) {
     }
 }
 
+/* "no documents", or "no documents that are pending or queued" where those are chosen; the caller
+ * frees. */
+static char *none(const struct spool_list *list) {
+    int wanted = 0, named = 0;
+    struct text line = {.text = NULL};
+    for (int i = 0; i < LIST_STATES; i++)
+        wanted += wants_state(list, (enum list_state)i);
+    text_add_string(&line, "no documents");
+    for (int i = 0; i < LIST_STATES && wanted < LIST_STATES; i++)
+        if (wants_state(list, (enum list_state)i)) {
+            text_add_string(&line, named == 0 ? " that are " : named == wanted - 1 ? " or " : ", ");
+            text_add_string(&line, list_states[i]);
+            named++;
+        }
+    if (list->settings.since != NULL)
+        text_add_string(&line, "; --since leaves out the older ones");
+    return line.text;
+}
+
 /* "3 documents: 1 pending, 2 done"; the caller frees. */
 static char *totals(const struct spool_list *list, const long count[LIST_STATES]) {
     long all = 0;
@@ -156,7 +175,7 @@ static char *totals(const struct spool_list *list, const long count[LIST_STATES]
             text_add_string(&parts, part);
         free(part);
     }
-    char *line = all == 0   ? must_copy("no documents")
+    char *line = all == 0   ? none(list)
                  : all == 1 ? must_format("1 document%s", parts.text)
                             : must_format("%ld documents%s", all, parts.text);
     if (list->hidden > 0) {
@@ -181,7 +200,7 @@ void list_table(struct spool_list *list) {
             all[j] += spool->count[j];
         if (list->count == 1 || spool->store == NULL || list->settings.json)
             continue;
-        char *words = totals(&(struct spool_list){.hidden = 0}, spool->count);
+        char *words = totals(&(struct spool_list){.settings = list->settings}, spool->count);
         char *line = must_format("= %s: %s", spool->name, words);
         print_line(list, line);
         free(words);

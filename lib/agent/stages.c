@@ -29,8 +29,11 @@ bool stages_can_start(const struct stages *stages, struct error *error) {
         struct program_file file;
         const char *name = stages->programs[i].argv[0];
         process_find(name, &file);
-        good = file.path != NULL ||
-               fail(error, STATUS_UNAVAILABLE, "%s: %s", name, process_problem(file.problem));
+        bool in_one = strpbrk(name, " |") != NULL;
+        good =
+            file.path != NULL ||
+            fail(error, STATUS_UNAVAILABLE, "%s: %s%s", name, process_problem(file.problem),
+                 in_one ? "; each word of a stage, and each '|', is an argument of its own" : "");
         process_free_file(&file);
     }
     return good;

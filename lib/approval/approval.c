@@ -29,7 +29,8 @@ bool approval_holds(const struct ledger *ledger, jv call, bool dpop, struct erro
             error, STATUS_INPUT,
             "its token is not bound to the key of --dpop-key-file: a Bearer token is a downgrade");
     if (good && json_number(token, "expires_at", &expires_at) && expires_at <= clock_now())
-        good = fail(error, STATUS_NO, "its access token has expired; ask the user again");
+        good = fail(error, STATUS_NO,
+                    "its access token has expired; ask the user again, by ciba-authorize --again");
     jv_free(authorization);
     jv_free(token);
     return good;

@@ -19,6 +19,27 @@ static bool is_path(const struct option_spec *option) {
            (strcmp(option->argument, "FILE") == 0 || strcmp(option->argument, "DIR") == 0);
 }
 
+/* The words of options that take one of a few; each command refuses other ones. */
+static const char *words_of(const struct option_spec *option) {
+    static const char *const words[][2] = {
+        {"api", "auto openai azure anthropic responses"},
+        {"approve", "ask yes no never"},
+        {"broker", "alpaca"},
+        {"client-auth", "tls_client_auth self_signed_tls_client_auth spiffe_jwt private_key_jwt "
+                        "client_secret_post client_secret_basic client_secret_jwt"},
+        {"completion", "bash zsh fish"},
+        {"host", "claude codex copilot gemini cursor"},
+        {"outcome", "approved denied expired failed pending not_asked reused leased none executed "
+                    "started unanswered refused"},
+        {"print-config", "claude codex copilot gemini cursor"},
+        {"reuse", "call document agent"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i][0], option->name) == 0)
+            return words[i][1];
+    return NULL;
+}
+
 /* Prints the help in a shell's single quotes, with a backslash before `special` characters. */
 static void print_quoted(const char *text, const char *special) {
     for (; *text != '\0'; text++) {
@@ -77,10 +98,19 @@ static void bash_other(const struct command *command, const struct option_spec *
     bash_arm(o, o->argument != NULL && !is_path(o));
 }
 
+static void bash_words(const struct command *command, const struct option_spec *o) {
+    (void)command;
+    if (words_of(o) != NULL)
+        printf("    --%s) mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\"); return ;;\n",
+               o->name, words_of(o));
+}
+
 static void print_bash(const struct command *command, const struct option_spec *more) {
     printf("_%s() {\n  local word=${COMP_WORDS[COMP_CWORD]}\n"
-           "  case ${COMP_WORDS[COMP_CWORD - 1]} in\n    -%%",
+           "  case ${COMP_WORDS[COMP_CWORD - 1]} in\n",
            command->name);
+    each(command, more, bash_words);
+    printf("    -%%");
     each(command, more, bash_path);
     printf(") mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n    -%%");
     each(command, more, bash_other);
@@ -106,7 +136,9 @@ static void zsh_option(const struct command *command, const struct option_spec *
         printf(" \\\n  '%s--%s[", o->kind == OPTION_LIST ? "*" : "", o->name);
     print_quoted(o->help, "[]:\\");
     printf("]");
-    if (o->argument != NULL)
+    if (words_of(o) != NULL)
+        printf(":%s:(%s)", o->argument, words_of(o));
+    else if (o->argument != NULL)
         printf(":%s:%s", o->argument, is_path(o) ? "_files" : "");
     printf("'");
 }
@@ -127,7 +159,10 @@ static void fish_option(const struct command *command, const struct option_spec 
     printf("complete -c %s", command->name);
     if (o->letter != 0)
         printf(" -s %c", o->letter);
-    printf(" -l %s%s -d '", o->name, o->argument == NULL ? "" : is_path(o) ? " -r -F" : " -x");
+    printf(" -l %s%s", o->name, o->argument == NULL ? "" : is_path(o) ? " -r -F" : " -x");
+    if (words_of(o) != NULL)
+        printf(" -a '%s'", words_of(o));
+    printf(" -d '");
     print_quoted(o->help, "\\");
     printf("'\n");
 }

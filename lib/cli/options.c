@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/program_name.h"
 #include "cli/completion.h"
+#include "cli/help.h"
+#include "cli/near_words.h"
 #include "system/settings.h"
 #include "system/start.h"
 
@@ -41,26 +43,6 @@ void usage_error(const char *format, ...) {
 
 void usage_unknown(const char *what, const char *word) {
     usage_error("unknown %s %.*s", what, (int)strcspn(word, "="), word);
-}
-
-static void print_option(const struct option_spec *o) {
-    char left[60];
-    char letter[4] = {'-', o->letter, ',', 0};
-    snprintf(left, sizeof left, "%3s --%s%s%s", o->letter ? letter : "", o->name,
-             o->argument ? " " : "", o->argument ? o->argument : "");
-    if (strlen(left) <= 28)
-        printf("  %-28s %s\n", left, o->help);
-    else
-        printf("  %s\n%31s%s\n", left, "", o->help);
-}
-
-static void print_help(const struct command *command) {
-    printf("usage: %s %s\n%s\n\n", command->name, command->usage, command->purpose);
-    for (const struct option_spec *o = command->options; o->name != NULL; o++)
-        print_option(o);
-    for (const struct option_spec *o = standard; o->name != NULL; o++)
-        print_option(o);
-    printf("\nThe manual: man %s\n", command->name);
 }
 
 static void add_to_list(struct option_list *list, const char *item) {
@@ -159,7 +141,7 @@ static const struct option_spec *find_option(const struct command *command, int 
 
 static void print_and_exit(const struct command *command, int code) {
     if (code == HELP || code == 'h')
-        print_help(command);
+        help_print(command, standard);
     else if (code == SETTINGS)
         settings_print(command->name);
     else if (code == COMPLETION && !completion_print(command, standard, optarg))
@@ -178,12 +160,24 @@ static bool is_whole(const char *word, const struct option *longs) {
     return longs->name != NULL;
 }
 
+/* Ends the command because of a long option that is none; names one that it could be meant for. */
+_Noreturn static void refuse_unknown(const char *word, const struct option *longs) {
+    const char *meant = NULL;
+    size_t size = strcspn(word + 2, "=");
+    for (; longs->name != NULL && meant == NULL; longs++)
+        if (near_words(word + 2, size, longs->name))
+            meant = longs->name;
+    if (meant == NULL)
+        usage_unknown("option", word);
+    usage_error("unknown option %.*s; there is --%s", (int)size + 2, word, meant);
+}
+
 /* Ends the command if the option that getopt_long found in `word` is not valid. */
 static void refuse(int code, const char *word, const struct option *longs) {
     bool is_long =
         code == ':' || code == '?' ? optopt == 0 || optopt >= FIRST_LONG : code >= FIRST_LONG;
     if (is_long && !is_whole(word, longs))
-        usage_unknown("option", word);
+        refuse_unknown(word, longs);
     if (code == ':')
         usage_error("%s needs an argument", word);
     if (code == '?' && is_long)

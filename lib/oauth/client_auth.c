@@ -141,7 +141,10 @@ static const struct method *find_method(const char *name, struct error *error) {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(methods[i].name, name) == 0)
             return &methods[i];
-    fail(error, STATUS_USAGE, "--client-auth: there is no method '%s'", name);
+    fail(error, STATUS_USAGE,
+         "--client-auth: '%.100s' is not tls_client_auth, self_signed_tls_client_auth, spiffe_jwt, "
+         "private_key_jwt, client_secret_post, client_secret_basic or client_secret_jwt",
+         name);
     return NULL;
 }
 

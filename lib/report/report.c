@@ -38,8 +38,13 @@ static bool is(const char *wanted, const char *text) {
 
 static bool visit(void *context, const struct reported_call *call) {
     struct report *report = context;
-    if (!is(report->agent, call->text[CALL_AGENT]) || !is(report->user, call->text[CALL_USER]) ||
-        !is(report->tool, call->text[CALL_TOOL]) ||
+    bool agent = is(report->agent, call->text[CALL_AGENT]);
+    bool user = is(report->user, call->text[CALL_USER]);
+    bool tool = is(report->tool, call->text[CALL_TOOL]);
+    report->has_agent = report->has_agent || agent;
+    report->has_user = report->has_user || user;
+    report->has_tool = report->has_tool || tool;
+    if (!agent || !user || !tool ||
         !(is(report->outcome, call_outcome_words[call->outcome]) ||
           is(report->outcome, call_done_words[call->done])))
         return true;
@@ -47,6 +52,15 @@ static bool visit(void *context, const struct reported_call *call) {
     report->format->call(report, call);
     report_flush(report, false);
     return report->error.status == STATUS_DONE && !report->closed;
+}
+
+/* A mistyped name must not pass for one that did nothing. */
+static void tell_unknown(const struct report *report, const char *option, const char *name,
+                         bool there) {
+    bool part = report->since != NULL || report->until != NULL;
+    if (name != NULL && !there && !report->closed)
+        report_whole(NULL, "%s: '%.200s' has no call in these logs%s", option, name,
+                     part ? " in that time" : "");
 }
 
 bool report_make(struct report *report, struct error *error) {
@@ -62,6 +76,9 @@ bool report_make(struct report *report, struct error *error) {
     if (!report->closed)
         report->format->end(report);
     report_flush(report, true);
+    tell_unknown(report, "--agent", report->agent, report->has_agent);
+    tell_unknown(report, "--user", report->user, report->has_user);
+    tell_unknown(report, "--tool", report->tool, report->has_tool);
     *error = report->error;
     return error->status == STATUS_DONE;
 }

@@ -31,6 +31,8 @@ struct report {
     size_t width;              /* columns of the terminal; 0: texts are not cut */
     const char *since, *until; /* as they were given, NULL if not */
 
+    bool has_agent, has_user, has_tool; /* a call of that name in that time, whatever else it is */
+
     struct totals totals;
     struct text out;
     char **rows; /* of the HTML: the newest, in a ring */
