@@ -23,7 +23,7 @@ deps-lint: ## install what lint, the sanitizers, valgrind and fuzz need (apt)
 	@$(call apt_install,$(APT_LINT))
 
 SOURCES = $(wildcard cmd/*.c cmd/*/*.c lib/*/*.[ch] tests/*/*.c)
-SCRIPTS = $(shell find .ci examples lib tests -name node_modules -prune -o -type f -perm -u+x -print | sort | \
+SCRIPTS = $(shell find .ci examples lib tests \( -name node_modules -o -name venv \) -prune -o -type f -perm -u+x -print | sort | \
 	xargs awk 'FNR == 1 && /^\#!.*sh$$/ {print FILENAME}')
 lint: ## format, shell, manual, C: clang-format, shellcheck, mandoc, cppcheck, and analyze
 	clang-format --dry-run -Werror $(SOURCES)
