@@ -118,6 +118,8 @@ static struct reported_call *add(struct calls *calls, char *key) {
         struct reported_call **place = place_of(calls, key);
         call->same_place = *place;
         *place = call;
+        call->bytes = strlen(key);
+        calls->bytes += call->bytes;
     }
     *(calls->count++ > 0 ? &calls->last->next : &calls->first) = call;
     calls->last = call;
@@ -202,10 +204,24 @@ static double seconds_of(const struct reported_call *call, const struct audit_li
     return seconds >= 0 && seconds <= MOST ? seconds : -1;
 }
 
+/* Whether the line cannot be true if those before it are: a user decides once, and after a no
+ * nothing is done. Somebody else's log, whole in itself, can say anything of our calls. */
+static bool contradicts(const struct reported_call *call, enum call_outcome outcome,
+                        enum call_done done) {
+    bool decided = call->outcome <= OUTCOME_EXPIRED, decides = outcome <= OUTCOME_EXPIRED;
+    enum call_outcome last = decides ? outcome : call->outcome;
+    bool is_no = last == OUTCOME_DENIED || last == OUTCOME_EXPIRED;
+    if (done == DONE_NOT)
+        done = call->done;
+    return (decided && decides && call->outcome != outcome) ||
+           (is_no && (done == DONE_EXECUTED || done == DONE_STARTED || done == DONE_UNANSWERED));
+}
+
 static void apply(struct reported_call *call, const struct event *event,
                   const struct audit_line *line, double time) {
     bool answered = audit_line_is(line, AUDIT_EVENT, "answered");
     enum call_outcome outcome = answered ? answer_of(line) : event->outcome;
+    call->whole = call->whole && !contradicts(call, outcome, event->done);
     if (call->first < 0)
         call->first = time;
     call->last = time;
