@@ -335,3 +335,23 @@ END
   grep -q 'goes on from a?' out
   grep -qx '2026-11-24 10:00:00 購買担当者     ann              buy            pending   -         -                     -' out
 }
+
+@test "a million lines that say the same, and names that begin alike, take no time that grows with their square" {
+  python3 - << 'END'
+import base64, hashlib
+def log(name, count, members):
+    previous = "null"
+    with open(name, "w") as file:
+        for n in range(1, count + 1):
+            line = '{"format":1,"n":%d,"previous":%s,"time":"2026-11-24T10:00:00Z","call":"c","call_digest":"d",%s' % (n, previous, members % {"n": n})
+            previous = '"sha-256:%s"' % base64.urlsafe_b64encode(hashlib.sha256(line.encode()).digest()).decode().rstrip("=")
+            file.write('%s,"digest":%s}\n' % (line, previous))
+log("same", 400000, '"event":"executed"')
+log("alike", 30000, '"event":"executed","user":"%s%%(n)d","agent":"%s%%(n)d"' % ("u" * 3000, "a" * 3000))
+END
+  took took.out timeout 40 audit-report --json same > out
+  [ "$(grep -c '"kind":"call"' out)" -eq 400000 ]
+  took took.out timeout 20 audit-report --html page alike
+  cat took.out
+  grep -q '<b>30000</b>calls' page
+}

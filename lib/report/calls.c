@@ -68,7 +68,7 @@ static struct reported_call **place_of(const struct calls *calls, const char *ke
     uint64_t hash = 14695981039346656037U ^ (uintptr_t)calls->places;
     for (const char *at = key; *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * 1099511628211U;
-    return &calls->places[hash % PLACES];
+    return &calls->places[(hash ^ hash >> 32) % PLACES];
 }
 
 static struct reported_call *find(const struct calls *calls, const char *key) {
@@ -85,18 +85,25 @@ static void free_call(struct reported_call *call) {
     free(call);
 }
 
+/* Takes a call out of the table: no further line is about it. */
+static void hide(struct calls *calls, struct reported_call *call) {
+    if (call->key == NULL)
+        return;
+    struct reported_call **link = place_of(calls, call->key);
+    while (*link != call)
+        link = &(*link)->same_place;
+    *link = call->same_place;
+    free(call->key);
+    call->key = NULL;
+}
+
 /* Lets go of the oldest call, and gives it out if that is wanted still. */
 static bool give_out(struct calls *calls, bool wanted) {
     struct reported_call *call = calls->first;
     calls->first = call->next;
     calls->count--;
     calls->bytes -= call->bytes;
-    if (call->key != NULL) {
-        struct reported_call **link = place_of(calls, call->key);
-        while (*link != call)
-            link = &(*link)->same_place;
-        *link = call->same_place;
-    }
+    hide(calls, call);
     bool good = !wanted || !call->in_range || calls->visit(calls->context, call);
     free_call(call);
     return good;
@@ -124,6 +131,14 @@ static struct reported_call *add(struct calls *calls, char *key) {
     *(calls->count++ > 0 ? &calls->last->next : &calls->first) = call;
     calls->last = call;
     return call;
+}
+
+/* A further line with the key is about this call, and not about the one that was found. Calls of
+ * one key must not make a queue in the table, which each line would have to go along. */
+static struct reported_call *begin(struct calls *calls, struct reported_call *found, char *key) {
+    if (found != NULL)
+        hide(calls, found);
+    return add(calls, key);
 }
 
 static void set_text(struct calls *calls, struct reported_call *call, enum call_text which,
@@ -261,7 +276,7 @@ static void take_line(struct calls *calls, const struct log_file *file) {
     if (goes_on(call, event, line))
         free(key);
     else
-        call = add(calls, key);
+        call = begin(calls, call, key);
     set_texts(calls, call, line);
     apply(call, event, line, file->time);
     call->whole = call->whole && !file->faulty;
