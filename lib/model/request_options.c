@@ -24,8 +24,9 @@ static const struct word {
 enum { WORDS = sizeof words / sizeof *words };
 
 /* Members that -o and a document must not set: they are the conversation, call tools that nobody
- * approves, or change what the answer is. Compared without case, because some servers read names
- * so. */
+ * approves, change what the answer is, or have the server send the conversation to an address, or
+ * use a key, that the document of somebody else names. Compared without case, because some servers
+ * read names so. */
 static const struct refused {
     const char *name, *instead; /* NULL for nothing */
 } refused[] = {
@@ -41,6 +42,19 @@ static const struct refused {
     {"tools", "--tools-file"},
     {"functions", "--tools-file"},
     {"mcp_servers", NULL},
+    {"connectors", NULL}, /* tools of the server's own: Cohere's, a search, OpenRouter's */
+    {"web_search_options", NULL},
+    {"search_parameters", NULL},
+    {"enable_search", NULL},
+    {"plugins", NULL},
+    {"data_sources", NULL}, /* Azure's, with an endpoint and a key */
+    {"api_base", NULL},     /* of a proxy, such as litellm */
+    {"base_url", NULL},
+    {"api_key", NULL},
+    {"extra_headers", NULL},
+    {"mock_response", NULL},
+    {"fallbacks", "--model"},
+    {"models", "--model"},
     {"tool_choice", "--tool-choice"},
     {"function_call", "--tool-choice"},
     {"parallel_tool_calls", "--no-parallel-calls"},
