@@ -220,3 +220,17 @@ END
     [ "$(count /bc-authorize)" -eq 1 ]
   done
 }
+
+@test "a no that the log lacks is logged later as a no, not as an execution, though the call has its result" {
+  sandbox --approve no --delay 0
+  a_call | ciba-authorize -m 'Buy \(.qty)' | ciba-poll > denied || true
+  tool-run --tool buy -- touch made < denied > told || true
+  jq -c '.calls[0].untold = true' told > untold
+  for how in 'ciba-authorize --again -m Buy' 'tool-run --tool buy -- true'; do
+    rm -f log
+    # shellcheck disable=SC2086 # words
+    CIBA_AUDIT=$PWD/log $how < untold > out
+    head -n 1 log | jq -e '.event == "denied"'
+    no grep -q '"event":"executed"' log
+  done
+}
