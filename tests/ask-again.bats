@@ -1,4 +1,5 @@
 # shellcheck source=helper.bash
+# shellcheck disable=SC2030,SC2031 # each test is a subshell
 load helper
 
 # ciba-authorize --again: a question that came to nothing is asked anew; what was done is not done twice.
