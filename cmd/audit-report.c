@@ -65,19 +65,42 @@ static size_t terminal_width(void) {
     return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/* The page has what the log has: it is for the same eyes. */
+/* Whether the file is empty, or an earlier page: --html before the names of two logs must not
+ * overwrite the first, nor a link of somebody else's something of ours. */
+static bool is_page(int fd) {
+    static const char begin[] = REPORT_HTML_BEGIN;
+    char found[sizeof begin];
+    ssize_t size = pread(fd, found, sizeof begin - 1, 0);
+    return size == 0 ||
+           (size == (ssize_t)sizeof begin - 1 && memcmp(found, begin, sizeof begin - 1) == 0);
+}
+
+/* Empties an earlier page. The page has what the log has: it is for the same eyes. */
+static bool begin_file(const struct stat *facts, int fd, struct error *error) {
+    if (facts->st_uid != geteuid())
+        return fail(error, STATUS_USAGE, "--html: %s belongs to another user, who can read it",
+                    options.html);
+    if (!is_page(fd))
+        return fail(error, STATUS_USAGE,
+                    "--html: %s has something else than a page of audit-report in it; it is left "
+                    "as it is",
+                    options.html);
+    return ftruncate(fd, 0) == 0 || fail(error, STATUS_IO, "%s: %s", options.html, strerror(errno));
+}
+
 static bool open_page(struct report *page, struct error *error) {
+    struct stat facts;
     if (options.html == NULL || strcmp(options.html, "-") == 0)
         return true;
     page->path = options.html;
-    page->fd = open(options.html, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (page->fd < 0)
+    /* a pipe is not opened for reading: nobody else would have to */
+    bool file = stat(options.html, &facts) != 0 || S_ISREG(facts.st_mode);
+    page->fd = open(options.html, (file ? O_RDWR : O_WRONLY) | O_CREAT | O_CLOEXEC, 0600);
+    if (page->fd < 0 || fstat(page->fd, &facts) != 0)
         return fail(error, STATUS_IO, "%s: %s", options.html, strerror(errno));
     if (logs_have(&page->logs, page->fd))
         return fail(error, STATUS_USAGE, "--html: %s is one of the logs", options.html);
-    struct stat facts;
-    return fstat(page->fd, &facts) != 0 || !S_ISREG(facts.st_mode) || ftruncate(page->fd, 0) == 0 ||
-           fail(error, STATUS_IO, "%s: %s", options.html, strerror(errno));
+    return !S_ISREG(facts.st_mode) || begin_file(&facts, page->fd, error);
 }
 
 static bool configure(void *context, struct error *error) {

@@ -1,4 +1,5 @@
 # shellcheck source=helper.bash
+# shellcheck disable=SC2030,SC2031 # each test is a subshell
 load helper
 
 # ciba-authorize --again: a question that came to nothing is asked anew; what was done is not done twice.
@@ -182,4 +183,56 @@ END
   a_call | agent-spool add spool > /dev/null
   run agent-spool run -v spool -- ciba-authorize --again -m x
   [[ $output == *"--again: not in agent-spool"* ]]
+}
+
+@test "after a no and a question that failed, the store does not answer in a later run either" {
+  sandbox --approve yes --delay 0
+  (umask 077 && openssl rand -hex 32 > store.key)
+  export CIBA_STORE=$PWD/store
+  for how in '--reuse agent' '--lease 15m --uses 9'; do
+    # shellcheck disable=SC2086 # words
+    a_call | ciba-authorize -m 'Buy \(.qty)' $how --store-key-file store.key | ciba-poll --store-key-file store.key > approved
+    jq -c '.calls[0] |= (.authorization.status = "denied" | del(.token))' approved > denied
+    # the provider answers with an error, or nothing comes back
+    for fault in '{status: 400, body: {error: "access_denied_for_now"}}' '{drop: true, after: true}'; do
+      jq -n "[{path: \"/bc-authorize\"} + $fault]" | spoil
+      # shellcheck disable=SC2086
+      again denied $how --store-key-file store.key
+      [ "$status" -ne 0 ]
+      echo "$output" > failed
+      jq -e '.calls[0].authorization | .status == "failed" and .anew' failed
+      before=$(count /bc-authorize)
+      # shellcheck disable=SC2086
+      ciba-authorize -m 'Buy \(.qty)' $how --ask-again --store-key-file store.key < failed > asked
+      [ "$(count /bc-authorize)" -eq $((before + 1)) ]
+      jq -e '.calls[0].authorization.status == "pending"' asked
+    done
+  done
+}
+
+@test "with a seal: a decision without the request that it is about is none" {
+  sandbox --approve yes --delay 0
+  (umask 077 && openssl rand -hex 32 > key)
+  a_call | ciba-authorize -m 'Buy \(.qty)' --seal-key-file key | ciba-poll --seal-key-file key |
+    tool-run --tool buy --seal-key-file key -- true > executed
+  for status in denied expired approved; do
+    jq -c --arg status "$status" '.calls[0] |= (.result = {error: "refused"} | .authorization = {status: $status})' executed > changed
+    again changed --seal-key-file key
+    [ "$status" -eq 65 ]
+    [ "$(count /bc-authorize)" -eq 1 ]
+  done
+}
+
+@test "a no that the log lacks is logged later as a no, not as an execution, though the call has its result" {
+  sandbox --approve no --delay 0
+  a_call | ciba-authorize -m 'Buy \(.qty)' | ciba-poll > denied || true
+  tool-run --tool buy -- touch made < denied > told || true
+  jq -c '.calls[0].untold = true' told > untold
+  for how in 'ciba-authorize --again -m Buy' 'tool-run --tool buy -- true'; do
+    rm -f log
+    # shellcheck disable=SC2086 # words
+    CIBA_AUDIT=$PWD/log $how < untold > out
+    head -n 1 log | jq -e '.event == "denied"'
+    no grep -q '"event":"executed"' log
+  done
 }

@@ -297,3 +297,69 @@ END
   [ "$status" -eq 78 ]
   [[ $output == *"CIBA_AGENT: "* ]]
 }
+
+@test "--html overwrites an earlier page of its own, and nothing else: no log that was meant to be read, no file behind a link" {
+  two_logs
+  audit-report --html page web1
+  audit-report --html page web1 web2
+  grep -q 'Mail Eve' page
+  : > empty
+  audit-report --html empty web1
+  [ -s empty ]
+  echo precious > other
+  ln -s other link
+  cp web1 kept
+  for file in web1 other link; do
+    run audit-report --html "$file" web2
+    [ "$status" -eq 64 ]
+    [[ $output == *"$file has something else than a page"* ]]
+  done
+  cmp web1 kept
+  [ "$(cat other)" == precious ]
+}
+
+@test "a log that is whole in itself and says something else of another log's call: the call is marked, with two decisions, or executed after a no" {
+  event ours 2026-11-24T10:00:00Z asked a 'user:"ann"'
+  event ours 2026-11-24T10:00:05Z denied a 'user:"ann"'
+  event ours 2026-11-24T10:00:00Z asked b 'user:"ann"'
+  event ours 2026-11-24T10:00:05Z expired b 'user:"ann"'
+  event ours 2026-11-24T10:00:00Z asked c 'user:"ann"'
+  event ours 2026-11-24T10:00:05Z approved c 'user:"ann"'
+  event theirs 2026-11-24T10:00:06Z approved a 'user:"ann"'
+  event theirs 2026-11-24T10:00:07Z executed b 'user:"ann",status:200'
+  event theirs 2026-11-24T10:00:07Z executed c 'user:"ann",status:200'
+  audit-report --json ours theirs | jq -se 'map(select(.kind == "call") | {(.request_digest[8:]): .whole}) | add == {a: false, b: false, c: true}'
+  [ "$(audit-report ours theirs | grep -c 'NOT WHOLE')" -eq 2 ]
+  audit-report ours | no grep 'NOT WHOLE'
+}
+
+@test "a file's name does not steer the terminal, and wide letters take two columns" {
+  event $'a\e[2J' 2026-11-24T10:00:00Z asked a 'user:"ann",agent:"購買担当者",tool:"buy"'
+  event $'a\e[2J' 2026-11-24T10:00:01Z asked b 'user:"ann",agent:"buyer",tool:"buy"'
+  tail -n 1 $'a\e[2J' > b
+  head -n 1 $'a\e[2J' > c && mv c $'a\e[2J'
+  TZ=UTC audit-report $'a\e[2J' b > out
+  no grep -q $'\e' out
+  grep -q 'goes on from a?' out
+  grep -qx '2026-11-24 10:00:00 購買担当者     ann              buy            pending   -         -                     -' out
+}
+
+@test "a million lines that say the same, and names that begin alike, take no time that grows with their square" {
+  python3 - << 'END'
+import base64, hashlib
+def log(name, count, members):
+    previous = "null"
+    with open(name, "w") as file:
+        for n in range(1, count + 1):
+            line = '{"format":1,"n":%d,"previous":%s,"time":"2026-11-24T10:00:00Z","call":"c","call_digest":"d",%s' % (n, previous, members % {"n": n})
+            previous = '"sha-256:%s"' % base64.urlsafe_b64encode(hashlib.sha256(line.encode()).digest()).decode().rstrip("=")
+            file.write('%s,"digest":%s}\n' % (line, previous))
+log("same", 400000, '"event":"executed"')
+log("alike", 30000, '"event":"executed","user":"%s%%(n)d","agent":"%s%%(n)d"' % ("u" * 3000, "a" * 3000))
+END
+  took took.out timeout 40 audit-report --json same > out
+  [ "$(grep -c '"kind":"call"' out)" -eq 400000 ]
+  took took.out timeout 20 audit-report --html page alike
+  cat took.out
+  grep -q '<b>30000</b>calls' page
+}

@@ -192,3 +192,21 @@ told_of() {
   [ "$(orders | jq length)" -eq 1 ]
   of_told 'length >= 1 and all(.[]; .status == "approved")'
 }
+
+@test "--on-decision: of 200 decisions at once 32 are told at a time, and all in the end, though ciba-poll has ended" {
+  sandbox --approve yes --delay 0
+  mkdir running
+  mkfifo gate
+  # shellcheck disable=SC2016 # expanded by the program
+  teller 'touch "running/$$"; read -r x < gate; echo x >> ended'
+  jq -nc '{calls: [range(200) | {id: "call_\(.)", name: "buy", arguments: {n: .}}]}' |
+    ciba-authorize -j 20 -m 'Buy \(.n)' > asked
+  timeout 60 ciba-poll -q --on-decision ./teller < asked
+  await eval '[ "$(ls running | wc -l)" -eq 32 ]'
+  exec 7<> gate # none can end before
+  [ "$(ls running | wc -l)" -eq 32 ]
+  yes | head -n 200 >&7
+  await eval '[ "$(wc -l < ended)" -eq 200 ]'
+  exec 7>&-
+  of_told 'length == 200 and (map(.call) | unique | length) == 200 and all(.status == "approved")'
+}

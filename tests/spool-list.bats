@@ -244,6 +244,23 @@ print(max(picture.count("\n") for picture in re.findall(r"\x1b\[\?2026h(.*?)\x1b
   [ "$(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' metrics | sort | uniq -d)" == "" ]
 }
 
+@test "list --metrics: a document whose times nobody can mean does not spoil the lines of the others" {
+  local time
+  for time in 1e300 -1e305 0 -1 1e12 '"1795761926"' null; do
+    a_call | jq -c --argjson time "$time" '.calls[0].authorization = {status: "pending", auth_req_id: "r", requested_at: $time, expires_at: $time}'
+  done | agent-spool add spool > /dev/null
+  agent-spool list --metrics spool > metrics
+  cat metrics
+  no grep -vE '^(# (HELP|TYPE) .*|[a-z_]+\{[^}]*\} [0-9]+(\.[0-9]{3})?)$' metrics
+  grep -q '^ciba_spool_documents{.*state="pending"} 7$' metrics
+  no grep -q '^ciba_spool_oldest_question_timestamp' metrics
+  # one that is right counts, whatever the others say
+  a_call | jq -c '.calls[0].authorization = {status: "pending", auth_req_id: "r", requested_at: 1790000000, expires_at: 1790000300}' | agent-spool add spool > /dev/null
+  agent-spool list --metrics spool > metrics
+  grep -q '^ciba_spool_oldest_question_timestamp_seconds{.*} 1790000000$' metrics
+  grep -q '^ciba_spool_next_expiry_timestamp_seconds{.*} 1790000300$' metrics
+}
+
 @test "list --metrics: the parser of Prometheus' own client reads it, and promtool finds nothing" {
   four_in_a_folder 'a "b" \c'
   agent-spool list --metrics 'a "b" \c' > metrics

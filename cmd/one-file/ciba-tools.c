@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,7 +93,7 @@ static bool install_guard(const char *path, struct error *error) {
          *libexec = must_format("%s/libexec", options.folder),
          *target = target_in(options.folder, path);
     char *beside = *target == '/' ? must_copy(target) : must_format("../%s", target);
-    size_t size = (size_t)(one_file_guard_end - one_file_guard);
+    size_t size = (uintptr_t)one_file_guard_end - (uintptr_t)one_file_guard;
     unlink(unfinished);
     int fd = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
     bool good = fd >= 0 && write(fd, one_file_guard, size) == (ssize_t)size;

@@ -6,7 +6,6 @@
 #include "json/json.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +18,12 @@ struct numbers {
     double now;
 };
 
+/* A document says when: a time that nobody can mean, as a number that no reader of metrics knows,
+ * would hide those of all other documents. */
 static void earlier(double *than, jv object, const char *name) {
+    const double least = 1e9, most = 1e11; /* of the years 2001 and 5138 */
     double time;
-    if (json_number(object, name, &time))
+    if (json_number(object, name, &time) && time >= least && time <= most)
         *than = fmin(*than, time); /* which ignores NAN */
 }
 
@@ -93,10 +95,8 @@ static void add_label(struct text *to, const char *value) {
 /* `state` may be NULL. Nothing for NAN. */
 static void add_sample(struct spool_list *list, const char *metric, size_t spool, const char *state,
                        double value) {
-    char number[40];
     if (isnan(value))
         return;
-    snprintf(number, sizeof number, "\"} %.*f\n", value == floor(value) ? 0 : 3, value);
     text_add_string(&list->out, metric);
     text_add_string(&list->out, "{spool=\"");
     add_label(&list->out, list->spools[spool].name);
@@ -104,7 +104,7 @@ static void add_sample(struct spool_list *list, const char *metric, size_t spool
         text_add_string(&list->out, "\",state=\"");
         text_add_string(&list->out, state);
     }
-    text_add_string(&list->out, number);
+    text_add_format(&list->out, "\"} %.*f\n", value == floor(value) ? 0 : 3, value);
 }
 
 static void add_head(struct spool_list *list, const char *metric, const char *help) {

@@ -107,7 +107,9 @@ static jv order_of(jv result) {
 jv audit_newest_facts(jv call) {
     jv authorization = json_get(call, "authorization"), result = json_get(call, "result");
     const char *state = json_string(authorization, "status");
-    bool executed = jv_is_valid(result), asked = state != NULL && strcmp(state, "pending") == 0;
+    /* the result of a call that was not allowed says so, and is no execution */
+    bool executed = jv_is_valid(result) && (state == NULL || strcmp(state, "approved") == 0);
+    bool asked = state != NULL && strcmp(state, "pending") == 0;
     bool nobody = state != NULL && !json_has(authorization, "auth_req_id");
     const char *event = executed ? "executed" : asked ? "asked" : nobody ? "not_asked" : state;
     jv facts = audit_facts(call, event != NULL ? event : "failed");

@@ -68,11 +68,12 @@ static bool was_executed(struct ledger *ledger, jv call) {
     return executed;
 }
 
-/* What nobody was asked about has no seal. */
+/* What nobody was asked about may have no seal; a decision always has. */
 static bool is_trusted(const struct ledger *ledger, jv call, struct error *error) {
     struct error why;
     jv authorization = json_get(call, "authorization");
-    bool asked = json_has(authorization, "auth_req_id");
+    bool asked = json_has(authorization, "auth_req_id") || json_has(authorization, "seal") ||
+                 !json_is(authorization, "status", "failed");
     jv_free(authorization);
     return ledger->seal_key == NULL || !asked || ledger_trusts(ledger, call, &why) ||
            fail(error, STATUS_INPUT, "not asked again: %s", why.text);
@@ -93,9 +94,22 @@ bool again_may_ask(struct ledger *ledger, jv document, jv call, struct error *er
                 "approval, as the records say");
 }
 
+jv again_mark(jv call) {
+    jv authorization = json_get(call, "authorization");
+    return json_set(call, "authorization", json_set(authorization, "anew", jv_true()));
+}
+
+bool again_marked(jv call) {
+    jv authorization = json_get(call, "authorization");
+    bool marked = json_has(authorization, "anew");
+    jv_free(authorization);
+    return marked;
+}
+
 jv again_new_call(jv call) {
-    static const char *const members[] = {"authorization", "token", "result", "untold"};
+    static const char *const members[] = {"token", "result", "untold"};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         call = json_delete(call, members[i]);
-    return call;
+    jv nothing = json_set_string(jv_object(), "status", "failed");
+    return again_mark(json_set(call, "authorization", nothing));
 }

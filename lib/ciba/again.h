@@ -18,7 +18,12 @@
  * says that it was executed. The document is the one with the call. */
 bool again_may_ask(struct ledger *ledger, jv document, jv call, struct error *error);
 
-/* The same call as one that nobody has been asked about. Takes the call. */
+/* The call with `anew` in its authorization: whatever becomes of the next question, only the user
+ * answers it, and not an approval that was kept. Takes the call. */
+jv again_mark(jv call);
+bool again_marked(jv call);
+
+/* The same call as one that nobody has been asked about, but marked. Takes the call. */
 jv again_new_call(jv call);
 
 #endif

@@ -306,10 +306,11 @@ bool authorizer_asks(struct authorizer *authorizer, jv *call, int *status) {
         (!is_new && !asks_anew(authorizer, *call, status)))
         return false;
     if (!is_new) /* the journal may know of a later question than the one that came to nothing */
-        *call = json_delete(ledger_catch_up(&authorizer->ledger, *call, status), "result");
+        *call =
+            again_mark(json_delete(ledger_catch_up(&authorizer->ledger, *call, status), "result"));
     bool settled = is_settled(authorizer, call, status);
-    authorizer->anew = !is_new && !settled;
-    if (authorizer->anew)
+    authorizer->anew = again_marked(*call) && !settled;
+    if (!is_new && !settled)
         *call = again_new_call(*call);
     return !settled;
 }

@@ -7,5 +7,7 @@ jv attempt_count(jv authorization, jv before) {
     json_number(before, "attempt", &attempt);
     if (json_is(before, "error", "invalid_grant"))
         attempt++;
+    if (json_has(before, "anew"))
+        authorization = json_set(authorization, "anew", jv_true());
     return attempt > 1 ? json_set(authorization, "attempt", jv_number(attempt)) : authorization;
 }

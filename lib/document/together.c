@@ -145,7 +145,7 @@ static jv without(jv object, const char *const *names, size_t count) {
 #define WITHOUT(object, names) without(object, names, sizeof(names) / sizeof *(names))
 
 jv together_common(jv authorization) {
-    static const char *const own[] = {"call_digest",  "seal",     "attempt",
+    static const char *const own[] = {"call_digest",  "seal",     "attempt",     "anew",
                                       "attempted_at", "interval", "next_poll_at"};
     static const char *const own_part[] = {"index", "path"};
     jv part = json_get(authorization, "together");

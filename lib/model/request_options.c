@@ -24,8 +24,9 @@ static const struct word {
 enum { WORDS = sizeof words / sizeof *words };
 
 /* Members that -o and a document must not set: they are the conversation, call tools that nobody
- * approves, change what the answer is, or have the conversation stored or sent on. Compared without
- * case, because some servers read names so. */
+ * approves, change what the answer is, have the conversation stored or sent on, or use a server or
+ * a key that the document of somebody else names. Compared without case, because some servers read
+ * names so. */
 static const struct refused {
     const char *name, *instead; /* NULL for nothing */
     bool may_be_false;
@@ -62,6 +63,12 @@ static const struct refused {
     {"user_config", NULL, false},
     {"extra_headers", NULL, false},
     {"extra_body", NULL, false},
+    {"connectors", NULL, false},
+    {"mock_response", NULL, false},
+    {"fallbacks", "--model", false},
+    {"models", "--model", false},
+    {"route", NULL, false},
+    {"provider", NULL, false},
 };
 
 static const struct refused *find_refused(const char *name, size_t size, bool is_false) {

@@ -68,7 +68,7 @@ static struct reported_call **place_of(const struct calls *calls, const char *ke
     uint64_t hash = 14695981039346656037U ^ (uintptr_t)calls->places;
     for (const char *at = key; *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * 1099511628211U;
-    return &calls->places[hash % PLACES];
+    return &calls->places[(hash ^ hash >> 32) % PLACES];
 }
 
 static struct reported_call *find(const struct calls *calls, const char *key) {
@@ -85,18 +85,25 @@ static void free_call(struct reported_call *call) {
     free(call);
 }
 
+/* Takes a call out of the table: no further line is about it. */
+static void hide(struct calls *calls, struct reported_call *call) {
+    if (call->key == NULL)
+        return;
+    struct reported_call **link = place_of(calls, call->key);
+    while (*link != call)
+        link = &(*link)->same_place;
+    *link = call->same_place;
+    free(call->key);
+    call->key = NULL;
+}
+
 /* Lets go of the oldest call, and gives it out if that is wanted still. */
 static bool give_out(struct calls *calls, bool wanted) {
     struct reported_call *call = calls->first;
     calls->first = call->next;
     calls->count--;
     calls->bytes -= call->bytes;
-    if (call->key != NULL) {
-        struct reported_call **link = place_of(calls, call->key);
-        while (*link != call)
-            link = &(*link)->same_place;
-        *link = call->same_place;
-    }
+    hide(calls, call);
     bool good = !wanted || !call->in_range || calls->visit(calls->context, call);
     free_call(call);
     return good;
@@ -118,10 +125,20 @@ static struct reported_call *add(struct calls *calls, char *key) {
         struct reported_call **place = place_of(calls, key);
         call->same_place = *place;
         *place = call;
+        call->bytes = strlen(key);
+        calls->bytes += call->bytes;
     }
     *(calls->count++ > 0 ? &calls->last->next : &calls->first) = call;
     calls->last = call;
     return call;
+}
+
+/* A further line with the key is about this call, and not about the one that was found. Calls of
+ * one key must not make a queue in the table, which each line would have to go along. */
+static struct reported_call *begin(struct calls *calls, struct reported_call *found, char *key) {
+    if (found != NULL)
+        hide(calls, found);
+    return add(calls, key);
 }
 
 static void set_text(struct calls *calls, struct reported_call *call, enum call_text which,
@@ -202,10 +219,24 @@ static double seconds_of(const struct reported_call *call, const struct audit_li
     return seconds >= 0 && seconds <= MOST ? seconds : -1;
 }
 
+/* Whether the line cannot be true if those before it are: a user decides once, and after a no
+ * nothing is done. Somebody else's log, whole in itself, can say anything of our calls. */
+static bool contradicts(const struct reported_call *call, enum call_outcome outcome,
+                        enum call_done done) {
+    bool decided = call->outcome <= OUTCOME_EXPIRED, decides = outcome <= OUTCOME_EXPIRED;
+    enum call_outcome last = decides ? outcome : call->outcome;
+    bool is_no = last == OUTCOME_DENIED || last == OUTCOME_EXPIRED;
+    if (done == DONE_NOT)
+        done = call->done;
+    return (decided && decides && call->outcome != outcome) ||
+           (is_no && (done == DONE_EXECUTED || done == DONE_STARTED || done == DONE_UNANSWERED));
+}
+
 static void apply(struct reported_call *call, const struct event *event,
                   const struct audit_line *line, double time) {
     bool answered = audit_line_is(line, AUDIT_EVENT, "answered");
     enum call_outcome outcome = answered ? answer_of(line) : event->outcome;
+    call->whole = call->whole && !contradicts(call, outcome, event->done);
     if (call->first < 0)
         call->first = time;
     call->last = time;
@@ -245,7 +276,7 @@ static void take_line(struct calls *calls, const struct log_file *file) {
     if (goes_on(call, event, line))
         free(key);
     else
-        call = add(calls, key);
+        call = begin(calls, call, key);
     set_texts(calls, call, line);
     apply(call, event, line, file->time);
     call->whole = call->whole && !file->faulty;

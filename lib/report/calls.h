@@ -59,7 +59,7 @@ struct reported_call {
     double seconds;                   /* from question to answer; -1 unknown */
     double status;
     bool has_status;
-    bool whole;    /* all of its lines are as they were written, and in their place */
+    bool whole;    /* all of its lines are as they were written, in their place, and agree */
     bool in_range; /* at least one is in the time that is asked for */
     /* Only calls.c looks at these. */
     struct reported_call *next, *same_place;

@@ -118,11 +118,25 @@ static void add_escape(struct text *to, uint32_t character) {
         text_add_format(to, "\\u%04x", (unsigned)character);
 }
 
+/* So many characters of ASCII stand for themselves. */
+static size_t common(const char *string) {
+    size_t size = 0;
+    while (string[size] >= ' ' && string[size] < 0x7F && string[size] != '"' &&
+           string[size] != '\\')
+        size++;
+    return size;
+}
+
 void add_json_string(struct text *to, const char *string) {
     uint32_t character;
     size_t left = strlen(string), size;
     text_add(to, "\"", 1);
     for (; left > 0; string += size, left -= size) {
+        size = common(string);
+        if (size > 0) {
+            text_add(to, string, size);
+            continue;
+        }
         size = utf8_decode(string, left, &character);
         if (size == 0) {
             size = 1;

@@ -20,6 +20,9 @@ struct report_format {
 };
 extern const struct report_format report_text, report_json, report_csv, report_html;
 
+/* With which each page begins. */
+#define REPORT_HTML_BEGIN "<!doctype html>\n<html lang=\"en\">\n"
+
 /* The owner sets the first part, and zeroes the rest. */
 struct report {
     struct logs logs;

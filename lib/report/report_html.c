@@ -12,8 +12,8 @@
 
 enum { ROWS_LIMIT = 1000 /* calls in the page's table, the newest */ };
 
-static const char page_head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+static const char page_head[] = REPORT_HTML_BEGIN
+    "<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
     "'unsafe-inline'\">\n"

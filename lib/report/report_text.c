@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "report/columns.h"
 #include "report/when.h"
+#include "system/columns.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,33 +21,13 @@ static const struct {
                   [TOOL] = {"TOOL", 14}, [OUTCOME] = {"OUTCOME", 9}, [TOOK] = {"TOOK", 9},
                   [DONE] = {"DONE", 21}, [MESSAGE] = {"MESSAGE", 0}};
 
-static bool begins_character(char byte) {
-    return ((unsigned char)byte & 0xC0) != 0x80;
-}
-
-static size_t characters(const char *text) {
-    size_t count = 0;
-    for (; *text != '\0'; text++)
-        count += begins_character(*text);
-    return count;
-}
-
 /* Adds a text in that many columns; `cut` if it may not take more. */
 static void add_cell(struct text *to, const char *string, size_t width, bool cut, bool padded) {
     char *text = must_copy(string != NULL && *string != '\0' ? string : "-");
     utf8_make_plain(text);
-    size_t count = characters(text);
-    if (cut && count > width && width > 0) {
-        size_t at = 0, seen = 0;
-        while (text[at] != '\0' && (seen += begins_character(text[at])) < width)
-            at++;
-        text_add(to, text, at);
-        text_add_string(to, "\u2026");
-    } else {
-        text_add_string(to, text);
-        for (size_t i = count; padded && i < width; i++)
-            text_add_string(to, " ");
-    }
+    if (cut && width > 0)
+        columns_cut(text, width);
+    columns_pad(to, text, padded ? width : 0);
     free(text);
 }
 
@@ -66,20 +47,23 @@ static void add_row(struct report *report, const char *const texts[CELLS]) {
 static void add_log(struct text *to, const struct log_file *file) {
     const struct audit_summary *summary = &file->summary;
     char *path = must_copy(file->path);
+    char *before = must_copy(file->before != NULL ? file->before->path : "");
     utf8_make_plain(path);
+    utf8_make_plain(before);
     text_add_format(to, "%s: %lu %s", path, summary->lines, summary->lines == 1 ? "line" : "lines");
     if (summary->faults > 0)
         text_add_format(to, ", NOT WHOLE: %lu changed, removed or moved", summary->faults);
     else
         text_add_string(to, ", whole");
     if (file->before != NULL)
-        text_add_format(to, ", goes on from %s", file->before->path);
+        text_add_format(to, ", goes on from %s", before);
     else if (file->first_previous != NULL)
         text_add_format(to,
                         ", begins with line %.0f: those before it are not given, or were removed",
                         file->first_number);
     text_add_string(to, "\n");
     free(path);
+    free(before);
 }
 
 static void begin(struct report *report) {

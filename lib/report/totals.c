@@ -65,9 +65,18 @@ static void count(struct group *group, const struct reported_call *call) {
         add_time(&group->times, call->seconds);
 }
 
+/* FNV-1a. */
+static uint64_t hash_of(const char *name) {
+    uint64_t hash = 14695981039346656037U;
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * 1099511628211U;
+    return hash;
+}
+
 static struct group *find(struct groups *groups, const char *name) {
+    uint64_t hash = hash_of(name);
     for (size_t i = 0; i < groups->count; i++)
-        if (strcmp(groups->groups[i].name, name) == 0)
+        if (groups->groups[i].hash == hash && strcmp(groups->groups[i].name, name) == 0)
             return &groups->groups[i];
     if (groups->count >= GROUPS_LIMIT)
         name = GROUP_OTHERS;
@@ -76,7 +85,7 @@ static struct group *find(struct groups *groups, const char *name) {
     if (groups->groups == NULL)
         groups->groups = must_alloc((GROUPS_LIMIT + 1) * sizeof *groups->groups);
     struct group *group = &groups->groups[groups->count++];
-    *group = (struct group){.name = must_copy(name)};
+    *group = (struct group){.name = must_copy(name), .hash = hash_of(name)};
     return group;
 }
 

@@ -29,7 +29,8 @@ size_t times_place(double seconds);
 double times_of_place(size_t place);
 
 struct group {
-    char *name; /* NULL for all */
+    char *name;    /* NULL for all */
+    uint64_t hash; /* of the name: names can be long, and begin alike */
     unsigned long calls, outcomes[OUTCOMES], done[DONES];
     struct times times;
 };

@@ -1,6 +1,7 @@
 #include "system/program_helper.h"
 
 #include "system/frame.h"
+#include "system/program_queue.h"
 #include "system/settings.h"
 
 #include <errno.h>
@@ -206,6 +207,52 @@ _Noreturn static void serve_open(int fd, const struct program *program) {
     _exit(frame_write(fd, &end, sizeof end, ENDED) ? STATUS_DONE : STATUS_IO);
 }
 
+/* A request of the queue. */
+struct unattended {
+    const struct program *program;
+    struct program_run run;
+};
+
+static bool take_unattended(void *context, void **request) {
+    const struct program_helper *helper = context;
+    struct unattended unattended;
+    bool opens;
+    int fd = receive_descriptor(helper->socket);
+    if (fd < 0)
+        return false;
+    if (read_request(fd, helper, &unattended.program, &unattended.run, &opens) && !opens) {
+        unattended.run.life = helper->life;
+        *request = must_alloc(sizeof unattended);
+        memcpy(*request, &unattended, sizeof unattended);
+    }
+    close(fd);
+    return true;
+}
+
+static void work_unattended(void *context, void *request) {
+    const struct unattended *unattended = request;
+    (void)context;
+    serve_unattended(unattended->program, &unattended->run);
+}
+
+/* The program gets its notice alone: no token, and no variables. */
+static void drop_unattended(void *request) {
+    struct unattended *unattended = request;
+    free((char *)unattended->run.input);
+    free(unattended);
+}
+
+_Noreturn static void help_unattended(int socket, struct program_helper *helper) {
+    struct program_queue queue = {.socket = socket,
+                                  .life = helper->life,
+                                  .context = helper,
+                                  .take = take_unattended,
+                                  .work = work_unattended,
+                                  .drop = drop_unattended};
+    helper->socket = socket;
+    program_queue_serve(&queue);
+}
+
 /* Executes one run, in a process of its own. */
 _Noreturn static void serve(int fd, const struct program_helper *helper) {
     const struct program *program;
@@ -218,9 +265,6 @@ _Noreturn static void serve(int fd, const struct program_helper *helper) {
         _exit(STATUS_INTERNAL);
     if (opens)
         serve_open(fd, program);
-    run.life = helper->life;
-    if (program->is_unattended)
-        serve_unattended(program, &run);
     bool told = process_run(program, &run, &end, &error)
                     ? frame_write(fd, &end, sizeof end, ENDED) &&
                           frame_write(fd, end.output, end.output_size, OUTPUT)
@@ -236,8 +280,9 @@ static bool has_unattended(const struct program *programs, size_t count, bool la
     return has;
 }
 
-_Noreturn static void help(int socket, const struct program_helper *helper) {
-    bool has_stages = false;
+_Noreturn static void help(int socket, struct program_helper *helper) {
+    bool has_stages = false, unattended = has_unattended(helper->programs, helper->count, true) ||
+                                          has_unattended(helper->programs, helper->count, false);
     int fd;
     for (size_t i = 0; i < helper->count; i++)
         has_stages = has_stages || helper->programs[i].is_stage;
@@ -246,9 +291,11 @@ _Noreturn static void help(int socket, const struct program_helper *helper) {
     else
         settings_forget_secrets();
     process_leave_streams(false);
-    if (helper->life > 0 || has_unattended(helper->programs, helper->count, true))
+    if (unattended)
         process_close_all_but((const int[]){socket, helper->life}, helper->life > 0 ? 2 : 1);
     signal(SIGPIPE, SIG_IGN);
+    if (unattended)
+        help_unattended(socket, helper);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for the serving processes */
     while ((fd = receive_descriptor(socket)) >= 0) {
         pid_t server = fork();
