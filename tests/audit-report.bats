@@ -337,7 +337,8 @@ END
   event $'a\e[2J' 2026-11-24T10:00:00Z asked a 'user:"ann",agent:"購買担当者",tool:"buy"'
   event $'a\e[2J' 2026-11-24T10:00:01Z asked b 'user:"ann",agent:"buyer",tool:"buy"'
   tail -n 1 $'a\e[2J' > b
-  head -n 1 $'a\e[2J' > c && mv c $'a\e[2J'
+  head -n 1 $'a\e[2J' > c
+  mv c $'a\e[2J'
   TZ=UTC audit-report $'a\e[2J' b > out
   no grep -q $'\e' out
   grep -q 'goes on from a?' out

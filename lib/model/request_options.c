@@ -67,8 +67,6 @@ static const struct refused {
     {"mock_response", NULL, false},
     {"fallbacks", "--model", false},
     {"models", "--model", false},
-    {"route", NULL, false},
-    {"provider", NULL, false},
 };
 
 static const struct refused *find_refused(const char *name, size_t size, bool is_false) {
