@@ -204,7 +204,7 @@ told_of() {
   timeout 60 ciba-poll -q --on-decision ./teller < asked
   await eval '[ "$(ls running | wc -l)" -eq 32 ]'
   exec 7<> gate # none can end before
-  [ "$(ls running | wc -l)" -eq 32 ]
+  [ "$(find running -type f | wc -l)" -eq 32 ]
   yes | head -n 200 >&7
   await eval '[ "$(wc -l < ended)" -eq 200 ]'
   exec 7>&-
