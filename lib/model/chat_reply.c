@@ -21,12 +21,12 @@ static bool is_whole(const struct chat_reply *reply, struct error *error) {
 }
 
 /* A call of another tool than the one that was chosen; NULL for none. Valid while calls live. */
-static const char *other_tool(const struct chat_wishes *wishes, jv calls) {
+static const char *other_tool(const char *choice, jv calls) {
     const char *other = NULL;
     jv_array_foreach(calls, i, call) {
         jv function = json_get(call, "function");
         const char *name = json_string(function, "name");
-        if (name == NULL || strcmp(name, wishes->tool_choice) != 0)
+        if (name == NULL || strcmp(name, choice) != 0)
             other = name != NULL ? name : "";
         jv_free(function);
         jv_free(call);
@@ -49,7 +49,7 @@ static bool calls_hold(const struct chat_wishes *wishes, const struct chat_reply
     if (wishes->no_parallel_calls && count > 1)
         return fail(error, STATUS_PROTOCOL,
                     "it makes %d tool calls against --no-parallel-calls, and none is used", count);
-    const char *other = chat_api_names_tool(choice) ? other_tool(wishes, calls) : NULL;
+    const char *other = chat_api_names_tool(choice) ? other_tool(choice, calls) : NULL;
     return other == NULL ||
            fail(error, STATUS_PROTOCOL,
                 "it calls '%.60s' against --tool-choice %.60s, and no call is used", other, choice);
