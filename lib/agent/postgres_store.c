@@ -358,6 +358,7 @@ const struct store_kind postgres_store = {
     .spend = postgres_spend,
     .spent = postgres_spent,
     .has_audit = true,
+    .shares_commits = true,
     .audit = postgres_audit,
     .commit = postgres_commit,
     .beat = beat,
