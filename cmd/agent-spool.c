@@ -3,6 +3,7 @@
 #include "agent/engine_files.h"
 #include "agent/postgres_schema.h"
 #include "agent/postgres_store.h"
+#include "agent/spool_add.h"
 #include "agent/spool_list.h"
 #include "agent/stages.h"
 #include "agent/stores.h"
@@ -12,8 +13,6 @@
 #include "cli/options.h"
 #include "cli/run.h"
 #include "document/decision_notice.h"
-#include "document/reader.h"
-#include "document/stream.h"
 #include "system/confine.h"
 #include "system/program_helper.h"
 #include "json/json.h"
@@ -79,20 +78,6 @@ struct job {
     struct program_helper helper;
     struct notifier notifier; /* of decisions */
 };
-
-/* Adds a document, and prints its name when it is durable. */
-static jv add_document(void *context, jv document, int *status) {
-    struct store *store = ((struct job *)context)->store;
-    struct error error;
-    char *name = store->kind->add(store, document, &error);
-    bool good = name != NULL && store->kind->commit(store, &error) == COMMITTED;
-    char *line = good ? must_format("%s\n", name) : NULL;
-    if (!good || !output_write(line, strlen(line), &error))
-        report_error(status, good ? name : NULL, &error);
-    free(name);
-    free(line);
-    return jv_invalid();
-}
 
 static int retry(struct job *job) {
     struct error error;
@@ -195,7 +180,7 @@ static int act(void *context) {
     struct job *job = context;
     switch (job->action) {
     case ADD:
-        return stream_run(add_document, job, &(struct stream_jobs){.consumes = true});
+        return spool_add(job->store);
     case RUN:
         return run(job);
     case RETRY:

@@ -89,6 +89,30 @@ spooled() {
   [ "$(sql "SELECT count(*) FROM ciba.workers")" -eq 0 ]
 }
 
+# Refuses the first commit with an entry of that step: refuse_once STEP
+refuse_once() {
+  sql "DROP SEQUENCE IF EXISTS ciba.tries CASCADE; CREATE SEQUENCE ciba.tries; CREATE OR REPLACE FUNCTION ciba.once() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN IF NEW.entry LIKE ''%\"step\":\"$1\"%'' AND nextval(''ciba.tries'') = 1 THEN RAISE ''the disk is full'' USING ERRCODE = ''53100''; END IF; RETURN NULL; END';
+    DROP TRIGGER IF EXISTS once ON ciba.journal; CREATE TRIGGER once AFTER INSERT ON ciba.journal FOR EACH ROW EXECUTE FUNCTION ciba.once()"
+}
+
+@test "an outcome that the server refuses once is written with the document: nobody is asked again, nothing sent again, and the log has it" {
+  local step
+  sandbox --approve yes --delay 0
+  for step in asked decided executed; do
+    refuse_once "$step"
+    spooled 3
+    flow -w --backoff 0.1 > log 2>&1 || cat log
+    [ "$(sql "SELECT last_value FROM ciba.tries")" -ge 1 ]
+    grep -q 'the disk is full' log
+  done
+  [ "$(sql "SELECT DISTINCT place FROM ciba.documents")" = "done" ]
+  [ "$(count /bc-authorize) $(count /stocks)" == "3 3" ]
+  sql "SELECT line FROM ciba.audit ORDER BY n" > audit
+  audit-verify audit
+  [ "$(jq -r .event audit | sort | uniq -c | xargs)" = "3 approved 3 asked 3 executed" ]
+}
+
 # What it takes to see why documents are not done.
 why_not_done() {
   local file

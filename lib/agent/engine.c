@@ -12,14 +12,7 @@
 #include <string.h>
 
 enum { BEAT_SECONDS = 1, STOP_SECONDS = 5 };
-
-static void free_flight(struct flight *flight) {
-    free(flight->name);
-    free(flight->after.reason);
-    work_free(&flight->work);
-    free(flight->lines.text);
-    free(flight);
-}
+#define TAKE_SECONDS 0.01
 
 /* The documents. */
 
@@ -37,8 +30,11 @@ static void begin(struct engine *engine, struct held *held) {
         return;
     }
     struct flight *flight = must_alloc(sizeof *flight), **last = &engine->flights;
-    *flight = (struct flight){
-        .number = ++engine->last_number, .name = must_copy(held->name), .held = held, .work = work};
+    *flight = (struct flight){.number = ++engine->last_number,
+                              .name = must_copy(held->name),
+                              .held = held,
+                              .work = work,
+                              .riding = jv_array()};
     engine_wait(flight);
     while (*last != NULL)
         last = &(*last)->next;
@@ -46,11 +42,21 @@ static void begin(struct engine *engine, struct held *held) {
     engine->flight_count++;
 }
 
+/* When to take documents, if there are any: elapsed time. When most of what this process can have
+ * is under way, it takes several at a time, if that is dear. */
+static double take_at(const struct engine *engine) {
+    size_t jobs = engine->settings->jobs, room = jobs - engine->flight_count;
+    if (engine->stopping || room == 0)
+        return INFINITY;
+    bool waits = engine->store->kind->shares_commits && 4 * room < jobs;
+    return waits ? engine->room_since + TAKE_SECONDS : 0;
+}
+
 static void take(struct engine *engine) {
     const struct store_kind *kind = engine->store->kind;
     size_t most = engine->settings->jobs - engine->flight_count;
     struct error error = {STATUS_DONE, ""};
-    if (engine->stopping || most == 0 ||
+    if (take_at(engine) > clock_elapsed() ||
         (!engine->look && kind->next_due(engine->store) > clock_now()))
         return;
     struct held **taken = must_alloc(most * sizeof *taken);
@@ -67,31 +73,6 @@ static void take(struct engine *engine) {
     }
 }
 
-/* After the commit in which a document was put back. */
-static void tell_returned(struct engine *engine, const struct flight *flight) {
-    const struct work_next *after = &flight->after;
-    if (after->step == WORK_ABANDON)
-        report(flight->name, "failed: %s", after->reason);
-    else if (after->reason != NULL)
-        report_verbose(flight->name, "%s; tried again later", after->reason);
-    else
-        report_verbose(flight->name, after->step == WORK_FINISH ? "done" : "waits");
-    if (after->status != STATUS_NOT_YET)
-        engine->status = status_worse(engine->status, after->status);
-    if (after->step == WORK_KEEP && !engine->settings->waits)
-        engine->returned = json_set(engine->returned, flight->name, jv_true());
-}
-
-static void stick(struct engine *engine, struct flight *flight, const struct error *error) {
-    flight->state = FLIGHT_STUCK;
-    if (flight->troubled)
-        return;
-    flight->troubled = true;
-    report_error(&engine->status, flight->name, error);
-    free(flight->after.reason);
-    flight->after = work_put_off(&flight->work, error->status, error->text);
-}
-
 /* Tries once more to put back what could not be saved. */
 static void put_stuck(struct engine *engine) {
     for (struct flight *flight = engine->flights; flight != NULL; flight = flight->next) {
@@ -100,64 +81,6 @@ static void put_stuck(struct engine *engine) {
         struct work_next next = flight->after;
         flight->after.reason = NULL;
         engine_plan(engine, flight, next);
-    }
-}
-
-/* What is durable is told, and what is not. */
-
-static void answer(struct flight *flight, const struct error *error) {
-    static const enum stage_answer answers[] = {[STORE_SPENT_NOW] = STAGE_ANSWER_NOW,
-                                                [STORE_SPENT_BEFORE] = STAGE_ANSWER_BEFORE,
-                                                [STORE_SPENT_UNKNOWN] = STAGE_ANSWER_UNKNOWN};
-    bool refused = error->status != STATUS_DONE;
-    struct stage_message message =
-        stage_message_new(refused ? STAGE_REFUSED : STAGE_WRITTEN, flight->number);
-    if (refused) {
-        message.status = error->status;
-        message.error = must_copy(error->text);
-    } else if (flight->spends) {
-        message.answer = answers[flight->spent];
-        message.again = flight->again;
-    }
-    flight->asks = false;
-    if (flight->speaker == STAGE_ITSELF || flight->turn == flight->process->turn)
-        stage_process_tell(flight->process, flight->speaker, &message);
-    stage_message_free(&message);
-}
-
-/* Makes durable all that was put in. */
-static void commit(struct engine *engine) {
-    struct error error = {STATUS_DONE, ""};
-    enum commit came = engine->store->kind->commit(engine->store, &error);
-    engine->put = false;
-    if (came == COMMITTED)
-        error.status = STATUS_DONE;
-    if (came == COMMIT_LOST) {
-        report_error(&engine->status, NULL, &error);
-        engine->lost = true;
-        return;
-    }
-    for (struct flight **at = &engine->flights; *at != NULL;) {
-        struct flight *flight = *at;
-        if (came == COMMIT_REFUSED)
-            flight->knows_lines = false;
-        if (flight->asks)
-            answer(flight, &error);
-        if (flight->state != FLIGHT_SAVED && flight->state != FLIGHT_RETURNS) {
-            at = &flight->next;
-        } else if (came == COMMIT_REFUSED) {
-            stick(engine, flight, &error);
-            at = &flight->next;
-        } else if (flight->state == FLIGHT_SAVED) {
-            engine_wait(flight);
-            at = &flight->next;
-        } else {
-            tell_returned(engine, flight);
-            *at = flight->next;
-            engine->flight_count--;
-            engine->look = true;
-            free_flight(flight);
-        }
     }
 }
 
@@ -235,13 +158,13 @@ static int milliseconds(const struct engine *engine) {
         until = fmin(until, look_at(engine, process, now));
     if (engine->stopping && now < engine->stop_at)
         until = fmin(until, engine->stop_at);
-    if (engine->flight_count < engine->settings->jobs && !engine->stopping) {
+    if (take_at(engine) <= now && !engine->look) {
         double due = engine->store->kind->next_due(engine->store) - clock_now();
         until = fmin(until, now + fmax(due, 0.01)); /* what take left may not be free yet */
     }
-    bool looks = engine->look && engine->flight_count < engine->settings->jobs && !engine->stopping;
-    if (engine->put || looks)
-        return 0;
+    if (engine->look)
+        until = fmin(until, take_at(engine));
+    until = fmin(until, engine_commit_due(engine));
     return until <= now ? 0 : (int)ceil((until - now) * 1000);
 }
 
@@ -291,8 +214,10 @@ static void reap(struct engine *engine) {
 static void turn(struct engine *engine, int signals) {
     listen(engine, signals);
     keep_time(engine);
-    if (engine->put && !engine->lost)
-        commit(engine);
+    if (engine->put && !engine->lost && engine->store->kind->shares_commits)
+        engine_give(engine); /* stages go on while it is committed */
+    if (engine_commit_due(engine) <= clock_elapsed() && !engine->lost)
+        engine_commit(engine);
     reap(engine);
 }
 
@@ -323,7 +248,7 @@ static void end(struct engine *engine, int signals) {
             stage_process_retire(process);
     }
     if (engine->put)
-        commit(engine);
+        engine_commit(engine);
     while (engine->processes != NULL)
         turn(engine, signals);
     if (!engine->lost && engine->store->kind->next_due(engine->store) < INFINITY)
@@ -332,7 +257,7 @@ static void end(struct engine *engine, int signals) {
         struct flight *flight = engine->flights;
         engine->flights = flight->next;
         engine->left = true;
-        free_flight(flight);
+        engine_free_flight(flight);
     }
 }
 

@@ -27,21 +27,42 @@ static void take_from(struct flight *flight) {
     flight->asks = false;
 }
 
+/* A commit that the document rode with was refused: it is written with the document now. */
+static struct work_next put_unwritten(struct engine *engine, struct flight *flight,
+                                      struct work_next next) {
+    struct error why = flight->unwritten;
+    flight->unwritten.status = STATUS_DONE;
+    engine_put_again(engine, flight);
+    if (flight->troubled || next.step == WORK_FINISH)
+        return next;
+    flight->troubled = true;
+    report_error(&engine->status, flight->name, &why);
+    free(next.reason);
+    return work_put_off(&flight->work, why.status, why.text);
+}
+
 void engine_plan(struct engine *engine, struct flight *flight, struct work_next next) {
     static const enum store_place places[] = {
         [WORK_KEEP] = STORE_QUEUE, [WORK_FINISH] = STORE_DONE, [WORK_ABANDON] = STORE_FAILED};
     const struct store_kind *kind = engine->store->kind;
+    if (flight->unwritten.status != STATUS_DONE)
+        next = put_unwritten(engine, flight, next);
     free(flight->after.reason);
     flight->after = next;
     if (next.step == WORK_GIVE && !next.differs) {
         engine_wait(flight);
         return;
     }
-    engine->put = true;
+    engine_put(engine);
     flight->held->text = work_text(&flight->work);
-    if (next.step == WORK_GIVE) {
+    if (next.step == WORK_GIVE && engine_passes_on(engine, flight)) {
+        kind->save(engine->store, flight->held, work_document(&flight->work));
+        flight->passed_on = true;
+        engine_wait(flight);
+    } else if (next.step == WORK_GIVE) {
         kind->save(engine->store, flight->held, work_document(&flight->work));
         flight->state = FLIGHT_SAVED;
+        engine->awaited = true;
     } else {
         kind->put_back(engine->store, flight->held, work_document(&flight->work), places[next.step],
                        next.due);
@@ -137,7 +158,7 @@ static void put_request(struct engine *engine, struct flight *flight,
         kind->audit(engine->store, flight->held, message->entries, message->once);
         message->entries = jv_invalid();
     }
-    engine->put = true;
+    engine_put(engine);
 }
 
 /* Whether the stage may have more written down. */
@@ -151,6 +172,7 @@ static bool has_room(struct flight *flight) {
 static void hear_request(struct engine *engine, struct stage_process *process,
                          struct flight *flight, enum stage_speaker speaker,
                          struct stage_message *message) {
+    static const struct error done = {STATUS_DONE, ""};
     flight->bytes += process->heard;
     if (!has_room(flight)) {
         stage_process_cut_off(process, "killed: it has more written down than a document needs");
@@ -161,7 +183,16 @@ static void hear_request(struct engine *engine, struct stage_process *process,
     flight->speaker = speaker;
     flight->turn = process->turn;
     flight->spends = false;
+    if (flight->unwritten.status != STATUS_DONE) {
+        engine_answer(flight, &flight->unwritten);
+        return;
+    }
+    bool rides = engine_rides(engine, flight, speaker, message);
     put_request(engine, flight, message);
+    if (rides)
+        engine_answer(flight, &done);
+    else
+        engine->awaited = true;
 }
 
 static void hear_message(struct engine *engine, struct stage_process *process,

@@ -44,6 +44,12 @@ struct flight {
     struct stage_process *asker;
     enum stage_speaker speaker;
     unsigned turn;
+    /* What was answered, or given to the next stage, before the commit that it rides with: an array
+     * of entries and of objects with `records`. If that is refused, `unwritten` says why, nothing
+     * more is begun, and it is put in again with the document. */
+    jv riding;
+    bool passed_on; /* the document itself rides */
+    struct error unwritten;
     bool spends, again;
     enum store_spent spent;
 };
@@ -73,7 +79,10 @@ struct engine {
     jv returned;                /* the names of documents that were put back: an object */
     bool left;                  /* documents are in the queue that are not taken in this run */
     bool put;                   /* something is to be committed */
+    bool awaited;               /* and somebody waits for that */
+    double put_since;           /* if not: elapsed time */
     bool look;                  /* there may be documents to take */
+    double room_since;          /* elapsed time: there is room for more than before */
     bool troubled;              /* documents cannot be taken */
     bool interrupted;           /* by a signal */
     bool stopping;              /* it takes no more documents, and ends as soon as it can */
@@ -93,6 +102,33 @@ void engine_plan(struct engine *engine, struct flight *flight, struct work_next 
 
 /* It cannot go on, or is not to: it takes no more documents. */
 void engine_stop(struct engine *engine);
+
+/* engine_commit.c */
+
+void engine_free_flight(struct flight *flight);
+
+/* Something was put in that need not be written at once. */
+void engine_put(struct engine *engine);
+
+/* Answers a request: it is written, or will be before anything that follows; or else `error`. */
+void engine_answer(struct flight *flight, const struct error *error);
+
+/* Whether a request of that speaker may be answered before it is written. Then it has been put in,
+ * and is answered. Takes nothing of the message. */
+bool engine_rides(struct engine *engine, struct flight *flight, enum stage_speaker speaker,
+                  const struct stage_message *message);
+
+/* Whether a document that is saved goes to its next stage before that is durable. */
+bool engine_passes_on(const struct engine *engine, const struct flight *flight);
+
+/* Puts in again what a refused commit had of the document. */
+void engine_put_again(struct engine *engine, struct flight *flight);
+
+/* When what is put in is to be committed: elapsed time; INFINITY for nothing. */
+double engine_commit_due(const struct engine *engine);
+
+/* Makes durable all that was put in, and tells the stages what became of it. */
+void engine_commit(struct engine *engine);
 
 /* engine_give.c */
 

@@ -20,16 +20,21 @@ void postgres_array_add(struct text *array, const char *element) {
         text_add_string(array, "NULL");
         return;
     }
-    text_add_string(array, "\"");
-    for (size_t size; *element != '\0'; element += size) {
-        size = strcspn(element, "\"\\");
-        text_add(array, element, size);
-        if (element[size] != '\0') {
-            text_add(array, "\\", 1);
-            text_add(array, element + size++, 1);
-        }
+    size_t size = strlen(element), room = array->size + 2 * size + 3;
+    if (array->room < room) { /* each byte may need another */
+        array->room = 2 * room;
+        array->text = must_grow(array->text, array->room);
     }
-    text_add_string(array, "\"");
+    char *to = array->text + array->size;
+    *to++ = '"';
+    for (size_t i = 0; i < size; i++) {
+        if (element[i] == '"' || element[i] == '\\')
+            *to++ = '\\';
+        *to++ = element[i];
+    }
+    *to++ = '"';
+    *to = '\0';
+    array->size = (size_t)(to - array->text);
 }
 
 const char *postgres_array_end(struct text *array) {
@@ -149,8 +154,8 @@ static enum postgres_outcome try_once(struct postgres_store *store, struct postg
     for (size_t i = 0; i < call->count && own + i < VALUES_LIMIT; i++)
         values[own + i] = call->values[i];
     double began = clock_elapsed();
-    outcome = postgres_query(&store->connection, call->statement, values, own + call->count,
-                             &call->result, error);
+    outcome = (call->numbered ? postgres_prepared : postgres_query)(
+        &store->connection, call->statement, values, own + call->count, &call->result, error);
     if (outcome == POSTGRES_DONE && !plain)
         confirm(store, began);
     if (outcome == POSTGRES_DONE && call->numbered)

@@ -33,13 +33,34 @@ void postgres_entry(struct store *store, struct held *held, jv entry) {
     struct postgres_store *self = of(store);
     held->journal = jv_array_append(held->journal, jv_copy(entry));
     self->entries = must_grow(self->entries, (self->entry_count + 1) * sizeof *self->entries);
-    self->entries[self->entry_count++] = (struct postgres_entry){held, entry};
+    self->entries[self->entry_count++] = (struct postgres_entry){
+        held, held->text != NULL ? must_copy(held->text) : json_text(entry)};
+    jv_free(entry);
+}
+
+/* Makes the text of the document from that of the engine, which is without `spool`. */
+static char *saved_text(const struct held *held, jv document) {
+    size_t size = held->text != NULL ? strlen(held->text) : 0;
+    if (size < 3 || held->text[1] != '"' || held->text[size - 1] != '}')
+        return json_text(document);
+    jv spool = json_get(document, "spool");
+    char *end = jv_is_valid(spool) ? json_text(spool) : NULL;
+    struct text text = {0};
+    text_add(&text, held->text, size - 1);
+    text_add_string(&text, end != NULL ? ",\"spool\":" : "");
+    text_add_string(&text, end != NULL ? end : "");
+    text_add_string(&text, "}");
+    jv_free(spool);
+    free(end);
+    return text.text;
 }
 
 void postgres_save(struct store *store, struct held *held, jv document) {
     (void)store;
     jv_free(held->document);
     held->document = document;
+    free(own(held)->text);
+    own(held)->text = saved_text(held, document);
     own(held)->saved = true;
 }
 
@@ -107,7 +128,7 @@ void postgres_audit(struct store *store, struct held *held, jv records, bool onc
 
 void postgres_forget(struct postgres_store *store) {
     for (size_t i = 0; i < store->entry_count; i++)
-        jv_free(store->entries[i].entry);
+        free(store->entries[i].text);
     for (size_t i = 0; i < store->spend_count; i++) {
         free(store->spends[i].name);
         free(store->spends[i].key);
@@ -148,19 +169,14 @@ static void add_number(struct text *array, double number) {
     postgres_array_add(array, text);
 }
 
-/* Adds the value's text, with its tokens encrypted for this document. */
-static bool add_value(struct postgres_store *store, struct text *array, const char *name, jv value,
-                      struct error *error) {
-    jv hidden = postgres_tokens_hide(store->key, name, jv_copy(value), error);
-    if (!jv_is_valid(hidden)) {
-        jv_free(hidden);
-        return false;
-    }
-    char *text = json_text(hidden);
-    postgres_array_add(array, text);
-    free(text);
-    jv_free(hidden);
-    return true;
+/* Adds the text, with its tokens encrypted for this document. */
+static bool add_text(struct postgres_store *store, struct text *array, const char *name,
+                     const char *text, struct error *error) {
+    char *hidden = postgres_tokens_hide_text(store->key, name, text, error);
+    if (hidden != NULL)
+        postgres_array_add(array, hidden);
+    free(hidden);
+    return hidden != NULL;
 }
 
 static bool add_documents(struct postgres_store *store, struct text *arrays, struct error *error) {
@@ -171,20 +187,20 @@ static bool add_documents(struct postgres_store *store, struct text *arrays, str
         if (state->back) {
             double seconds = state->due > 0 ? fmin(state->due - clock_now(), CENTURY) : 0;
             postgres_array_add(&arrays[BACK_NAMES], held->name);
-            good = add_value(store, &arrays[BACK], held->name, held->document, error);
+            good = add_text(store, &arrays[BACK], held->name, state->text, error);
             postgres_array_add(&arrays[PLACES],
                                state->polled ? "polls" : postgres_places[state->place]);
             add_number(&arrays[DUES], state->place == STORE_QUEUE ? fmax(seconds, 0) : 0);
         } else if (state->saved) {
             postgres_array_add(&arrays[SAVED_NAMES], held->name);
-            good = add_value(store, &arrays[SAVED], held->name, held->document, error);
+            good = add_text(store, &arrays[SAVED], held->name, state->text, error);
         }
     }
     for (size_t i = 0; good && i < store->entry_count; i++) {
         const struct postgres_entry *entry = &store->entries[i];
         char *name = must_format("%s journal", entry->held->name);
         postgres_array_add(&arrays[ENTRY_NAMES], entry->held->name);
-        good = add_value(store, &arrays[ENTRIES], name, entry->entry, error);
+        good = add_text(store, &arrays[ENTRIES], name, entry->text, error);
         free(name);
     }
     return good;
@@ -251,6 +267,8 @@ static void settle(struct postgres_store *store) {
         state->journal = jv_copy(held->journal);
         state->version += state->saved;
         state->saved = false;
+        free(state->text);
+        state->text = NULL;
     }
     postgres_forget(store);
 }
@@ -265,6 +283,8 @@ static void undo(struct postgres_store *store) {
         held->document = jv_copy(state->document);
         held->journal = jv_copy(state->journal);
         state->saved = state->back = false;
+        free(state->text);
+        state->text = NULL;
     }
     postgres_forget(store);
 }

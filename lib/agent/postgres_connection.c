@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,7 @@ static bool set_up(struct postgres_connection *connection, struct error *error) 
                                "set_config('enable_seqscan', 'off', false), "
                                "set_config('enable_bitmapscan', 'off', false), "
                                "set_config('enable_sort', 'off', false), "
+                               "set_config('plan_cache_mode', 'force_generic_plan', false), "
                                "set_config('jit', 'off', false)",
                                values, 3, &result, error) == POSTGRES_DONE;
     libpq.PQclear(result);
@@ -155,6 +157,7 @@ bool postgres_reconnect(struct postgres_connection *connection, struct error *er
     libpq.PQsetErrorVerbosity(server, PQERRORS_DEFAULT);
     libpq.PQsetnonblocking(server, 1);
     connection->server = server;
+    connection->prepared_count = 0;
     if (set_up(connection, error))
         return true;
     libpq.PQfinish(server);
@@ -237,17 +240,11 @@ static enum postgres_outcome judge(struct postgres_connection *connection, const
     return fenced ? POSTGRES_FENCED : again ? POSTGRES_AGAIN : POSTGRES_REFUSED;
 }
 
-enum postgres_outcome postgres_query(struct postgres_connection *connection, const char *statement,
-                                     const char *const *values, size_t count, PGresult **result,
-                                     struct error *error) {
+/* What has been sent is answered by then. */
+static enum postgres_outcome finish(struct postgres_connection *connection, PGresult **result,
+                                    struct error *error) {
     PGconn *server = connection->server;
     double deadline = clock_elapsed() + POSTGRES_STATEMENT_SECONDS + 1;
-    *result = NULL;
-    connection->warned = false;
-    if (server == NULL)
-        return broken(connection, "", error);
-    if (!libpq.PQsendQueryParams(server, statement, (int)count, NULL, values, NULL, NULL, 0))
-        return broken(connection, libpq.PQerrorMessage(server), error);
     PGresult *kept = NULL;
     for (;;) {
         if (!exchange(connection, deadline)) {
@@ -272,6 +269,47 @@ enum postgres_outcome postgres_query(struct postgres_connection *connection, con
     enum postgres_outcome outcome = judge(connection, kept, error);
     libpq.PQclear(kept);
     return outcome;
+}
+
+enum postgres_outcome postgres_query(struct postgres_connection *connection, const char *statement,
+                                     const char *const *values, size_t count, PGresult **result,
+                                     struct error *error) {
+    PGconn *server = connection->server;
+    *result = NULL;
+    connection->warned = false;
+    if (server == NULL)
+        return broken(connection, "", error);
+    if (!libpq.PQsendQueryParams(server, statement, (int)count, NULL, values, NULL, NULL, 0))
+        return broken(connection, libpq.PQerrorMessage(server), error);
+    return finish(connection, result, error);
+}
+
+enum postgres_outcome postgres_prepared(struct postgres_connection *connection,
+                                        const char *statement, const char *const *values,
+                                        size_t count, PGresult **result, struct error *error) {
+    PGconn *server = connection->server;
+    char name[24];
+    size_t i = 0;
+    while (i < connection->prepared_count && strcmp(connection->prepared[i], statement) != 0)
+        i++;
+    if (server == NULL || i == POSTGRES_PREPARED)
+        return postgres_query(connection, statement, values, count, result, error);
+    snprintf(name, sizeof name, "s%zu", i);
+    *result = NULL;
+    connection->warned = false;
+    if (i == connection->prepared_count) {
+        if (!libpq.PQsendPrepare(server, name, statement, (int)count, NULL))
+            return broken(connection, libpq.PQerrorMessage(server), error);
+        enum postgres_outcome outcome = finish(connection, result, error);
+        if (outcome != POSTGRES_DONE)
+            return outcome;
+        libpq.PQclear(*result);
+        *result = NULL;
+        connection->prepared[connection->prepared_count++] = statement;
+    }
+    if (!libpq.PQsendQueryPrepared(server, name, (int)count, values, NULL, NULL, 0))
+        return broken(connection, libpq.PQerrorMessage(server), error);
+    return finish(connection, result, error);
 }
 
 bool postgres_notified(struct postgres_connection *connection) {

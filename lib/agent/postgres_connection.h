@@ -16,7 +16,8 @@ enum {
     POSTGRES_STATEMENT_SECONDS = 10, /* the server ends a statement then; we a second later */
     POSTGRES_LOCK_SECONDS = 5,
     POSTGRES_CONNECT_SECONDS = 5, /* for each address */
-    POSTGRES_LEAST_VERSION = 120000
+    POSTGRES_LEAST_VERSION = 120000,
+    POSTGRES_PREPARED = 4 /* statements of a connection */
 };
 
 struct postgres_connection {
@@ -25,6 +26,8 @@ struct postgres_connection {
     char *name;   /* for messages: user, host, port and database, never a password */
     bool listens; /* LISTENs for documents to take */
     bool warned;  /* the server gave a warning since postgres_query began */
+    const char *prepared[POSTGRES_PREPARED];
+    size_t prepared_count;
 };
 
 /* What became of a statement. */
@@ -52,6 +55,12 @@ bool postgres_reconnect(struct postgres_connection *connection, struct error *er
 enum postgres_outcome postgres_query(struct postgres_connection *connection, const char *statement,
                                      const char *const *values, size_t count, PGresult **result,
                                      struct error *error);
+
+/* The same for a statement that comes often: the server parses it once in a connection. Its text
+ * lives as long as the connection. */
+enum postgres_outcome postgres_prepared(struct postgres_connection *connection,
+                                        const char *statement, const char *const *values,
+                                        size_t count, PGresult **result, struct error *error);
 
 /* Reads what has come, without waiting. Whether there was a notification. */
 bool postgres_notified(struct postgres_connection *connection);

@@ -43,7 +43,9 @@
     FUNCTION(PQport)                                                                               \
     FUNCTION(PQresultErrorField)                                                                   \
     FUNCTION(PQresultStatus)                                                                       \
+    FUNCTION(PQsendPrepare)                                                                        \
     FUNCTION(PQsendQueryParams)                                                                    \
+    FUNCTION(PQsendQueryPrepared)                                                                  \
     FUNCTION(PQserverVersion)                                                                      \
     FUNCTION(PQsetErrorVerbosity)                                                                  \
     FUNCTION(PQsetnonblocking)                                                                     \

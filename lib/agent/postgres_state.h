@@ -11,6 +11,7 @@
 /* held->own: the document as of the last commit, and what is put in since. */
 struct postgres_held {
     jv document, journal;
+    char *text; /* of what is to be saved, NULL if it is not known */
     long long version;
     bool saved, back;
     bool polled; /* put back, it only waits for a poll */
@@ -20,7 +21,7 @@ struct postgres_held {
 
 struct postgres_entry {
     struct held *held;
-    jv entry;
+    char *text;
 };
 
 /* The beginning (`use` is "begin") or end of the use of an approval. */

@@ -77,6 +77,7 @@ static void free_held(struct held *held) {
     struct postgres_held *own = held->own;
     jv_free(own->document);
     jv_free(own->journal);
+    free(own->text);
     free(own);
     jv_free(held->document);
     jv_free(held->journal);
@@ -358,6 +359,7 @@ const struct store_kind postgres_store = {
     .spend = postgres_spend,
     .spent = postgres_spent,
     .has_audit = true,
+    .shares_commits = true,
     .audit = postgres_audit,
     .commit = postgres_commit,
     .beat = beat,

@@ -1,7 +1,9 @@
 #include "agent/postgres_tokens.h"
 
 #include "approval/encrypted_file.h"
+#include "base/text.h"
 #include "json/json.h"
+#include "json/span.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,13 @@ static bool is_secret(const char *member) {
     return false;
 }
 
+/* The error of that; returns false. */
+static bool has_no_key(struct error *error) {
+    return fail(error, STATUS_CONFIG,
+                "a document with tokens needs the key to encrypt them with: CIBA_SPOOL_KEY, or "
+                "--spool-key-file");
+}
+
 /* Takes the value. */
 static jv hide(struct walk *walk, const char *path, jv value) {
     if (jv_get_kind(value) == JV_KIND_NULL)
@@ -36,9 +45,7 @@ static jv hide(struct walk *walk, const char *path, jv value) {
     if (text != NULL)
         hidden = json_set_string(jv_object(), ENCRYPTED, text);
     else
-        walk->failed = !fail(walk->error, STATUS_CONFIG,
-                             "a document with tokens needs the key to encrypt them with: "
-                             "CIBA_SPOOL_KEY, or --spool-key-file");
+        walk->failed = !has_no_key(walk->error);
     free(text);
     jv_free(value);
     return hidden;
@@ -123,6 +130,82 @@ jv postgres_tokens_hide(const char *key, const char *name, jv value, struct erro
 jv postgres_tokens_show(const char *key, const char *name, jv value, struct error *error) {
     struct walk walk = {key, false, error, false};
     return walk_whole(&walk, name, value);
+}
+
+/* One walk through a text: what is before `copied` is in `hidden`. */
+struct text_walk {
+    const char *key;
+    struct text path, hidden;
+    const char *copied;
+    struct error *error;
+};
+
+static bool hide_span(struct text_walk *walk, struct json_span value) {
+    jv secret = jv_invalid();
+    if (json_span_is(value, "null"))
+        return true;
+    char *text = walk->key != NULL && json_parse(value.text, value.size, &secret, walk->error)
+                     ? encrypted_text(walk->key, walk->path.text, secret)
+                     : NULL;
+    if (text != NULL) {
+        text_add(&walk->hidden, walk->copied, (size_t)(value.text - walk->copied));
+        text_add_format(&walk->hidden, "{\"" ENCRYPTED "\":\"%s\"}", text);
+        walk->copied = value.text + value.size;
+    }
+    free(text);
+    jv_free(secret);
+    return text != NULL || has_no_key(walk->error);
+}
+
+/* The name of the member, which the caller frees: as json_span_string, but quick. */
+static char *name_of(struct json_span key) {
+    return memchr(key.text, '\\', key.size) != NULL
+               ? json_span_string(key)
+               : must_format("%.*s", (int)key.size - 2, key.text + 1);
+}
+
+static bool walk_text(struct text_walk *walk, struct json_span container) {
+    struct json_walk each = json_walk(container);
+    size_t size = walk->path.size;
+    bool good = true;
+    for (int i = 0; good && json_walk_next(&each); i++) {
+        bool inner = *each.value.text == '{' || *each.value.text == '[';
+        if (!inner && !each.in_object)
+            continue;
+        char *name = each.in_object ? name_of(each.key) : must_format("%d", i);
+        bool secret = name != NULL && each.in_object && is_secret(name);
+        if (name != NULL && (inner || secret)) {
+            text_add(&walk->path, "/", 1);
+            text_add_string(&walk->path, name);
+            good = secret ? hide_span(walk, each.value) : walk_text(walk, each.value);
+            walk->path.size = size;
+        }
+        free(name);
+    }
+    return good;
+}
+
+/* Whether a name in it can be a secret's. */
+static bool may_have_secrets(const char *text) {
+    return strstr(text, "token\"") != NULL || strstr(text, "auth_req_id\"") != NULL ||
+           strstr(text, "\\u") != NULL;
+}
+
+char *postgres_tokens_hide_text(const char *key, const char *name, const char *text,
+                                struct error *error) {
+    struct text_walk walk = {.key = key, .copied = text, .error = error};
+    struct json_span value;
+    if (!may_have_secrets(text))
+        return must_copy(text);
+    text_add_string(&walk.path, name);
+    text_add_string(&walk.hidden, "");
+    bool good = json_span(text, strlen(text), &value, error) && walk_text(&walk, value);
+    text_add_string(&walk.hidden, walk.copied);
+    free(walk.path.text);
+    if (good)
+        return walk.hidden.text;
+    free(walk.hidden.text);
+    return NULL;
 }
 
 char *postgres_key_check_make(const char *key, const char *name) {

@@ -14,6 +14,11 @@
  * an error with status 78 if it has one and there is no key (NULL). */
 jv postgres_tokens_hide(const char *key, const char *name, jv value, struct error *error);
 
+/* The same in the text of an object or array, whose other bytes stay as they are. The caller frees
+ * what is returned; NULL and an error: 78, or 65 if the text is not one. */
+char *postgres_tokens_hide_text(const char *key, const char *name, const char *text,
+                                struct error *error);
+
 /* The reverse. Without a key, what is encrypted stays so. Takes the value. Invalid and an error
  * with status 65 if something cannot be decrypted: it was changed, or moved from another document.
  */

@@ -118,6 +118,9 @@ struct store_kind {
     /* Whether the store has an audit log. `audit` puts in records for it, which are taken; with
      * `once` only those that are not in it. Else `audit` is NULL. */
     bool has_audit;
+    /* Whether a commit costs so much that outcomes, which no effect follows at once, wait a moment
+     * for others (engine_commit.c). Only with `has_audit`: no stage logs them elsewhere. */
+    bool shares_commits;
     void (*audit)(struct store *store, struct held *held, jv records, bool once);
 
     /* Makes durable all that was put in since the last commit, at once. Unless COMMITTED, an

@@ -258,7 +258,9 @@ static bool next_kept(struct lines *lines, jv *value, char **text, struct error 
     const char *line = lines->at;
     if (!next_object(lines, value, error))
         return false;
-    *text = must_format("%.*s", (int)(lines->at - line - 1), line);
+    size_t size = (size_t)(lines->at - line - 1);
+    *text = memcpy(must_alloc(size + 1), line, size);
+    (*text)[size] = '\0';
     return true;
 }
 

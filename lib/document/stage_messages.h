@@ -11,7 +11,8 @@
  *                                                     document, its journal
  *   ENTRY n, SPEND n, SPENT n or
  *   AUDIT n                        ->                 as often as the work needs
- *                                  <-   WRITTEN n     it is durable; or
+ *                                  <-   WRITTEN n     it is durable, or, for an outcome, will
+ *                                                     be before anything that follows; or
  *                                  <-   REFUSED n     it is not, and must not be done
  *   RESULT n                       ->                 the document is the engine's again
  *                                  <-   end of stream: there are no more documents; results of
