@@ -6,8 +6,9 @@
  * about several calls names each in `keys`, and counts for all of them. It can contain tokens:
  * 0600. Only one process has it open at a time; others wait.
  *
- * In a stage of agent-spool the engine keeps it (stage.h): the entries come with the document, and
- * a new one is on the disk when the engine has answered. */
+ * In a stage of agent-spool the engine keeps it (stage.h): the entries come with the document. When
+ * the engine has answered, an intent is durable; an outcome is, with some stores, in the next commit
+ * (stage_messages.h). */
 #ifndef CIBA_APPROVAL_JOURNAL_H
 #define CIBA_APPROVAL_JOURNAL_H
 
@@ -45,8 +46,8 @@ jv journal_newest(const struct journal *journal, const char *step, const char *o
                   const char *key);
 
 /* Appends an entry, which is taken, with format, step, key and time set; it is on the disk when
- * this returns true; in a stage that takes many documents at a time, before the document is given
- * back. False and an error with status 74: then the journal is unchanged. */
+ * this returns true; in a stage, see above; in one that takes many documents at a time, before the
+ * document is given back. False and an error with status 74: then the journal is unchanged. */
 bool journal_add(struct journal *journal, const char *step, const char *key, jv entry,
                  struct error *error);
 
