@@ -7,8 +7,8 @@
  * 0600. Only one process has it open at a time; others wait.
  *
  * In a stage of agent-spool the engine keeps it (stage.h): the entries come with the document. When
- * the engine has answered, an intent is durable; an outcome is, with some stores, in the next commit
- * (stage_messages.h). */
+ * the engine has answered, an intent is durable; an outcome is, with some stores, in the next
+ * commit (stage_messages.h). */
 #ifndef CIBA_APPROVAL_JOURNAL_H
 #define CIBA_APPROVAL_JOURNAL_H
 
