@@ -69,13 +69,12 @@ static void list_known(const struct postgres_store *store, struct text *names,
                        struct text *versions, struct text *entries) {
     for (size_t i = 0; i < store->held_count; i++) {
         const struct postgres_held *own = store->held[i]->own;
-        char *version = must_format("%lld", own->version);
-        char *count = must_format("%d", jv_array_length(jv_copy(own->journal)));
+        char version[NUMBER_SIZE], count[NUMBER_SIZE];
+        snprintf(version, sizeof version, "%lld", own->version);
+        snprintf(count, sizeof count, "%d", jv_array_length(jv_copy(own->journal)));
         postgres_array_add(names, store->held[i]->name);
         postgres_array_add(versions, version);
         postgres_array_add(entries, count);
-        free(version);
-        free(count);
     }
     postgres_array_end(names);
     postgres_array_end(versions);
