@@ -57,8 +57,8 @@ compilers: ## the flow, built by gcc and clang, as optimized as they can: COMPIL
 COUNTED = -fprofile-instr-generate -fcoverage-mapping -Xclang -mllvm -Xclang -runtime-counter-relocation
 COUNTS = $(CURDIR)/$(BUILD)/coverage
 # Without those that test other things than the C code, or that such a build cannot run: it has no libpq.
-NOT_ASAN = confine examples hardening hosts idpyoidc keycloak keycloak-channel keycloak-setup man mcp-peers page \
-	postgres-machines postgres-spool postgres-store release static tests
+NOT_ASAN = confine demo examples hardening hosts idpyoidc keycloak keycloak-channel keycloak-setup man mcp-peers \
+	model-clients model-servers page postgres-machines postgres-spool postgres-store release static tests
 ASAN_TESTS = $(if $(filter file,$(origin TESTS)),$(filter-out $(NOT_ASAN:%=tests/%.bats),$(wildcard tests/*.bats)),$(TESTS))
 # A process starts in half the time with the few libraries of the static commands.
 SLIM = $(CURDIR)/$(STATIC)/libs
