@@ -581,7 +581,7 @@ END
   (timeout 500 ciba-poll -v < asked > decided 2> said) &
   poll=$!
   started+=("$poll")
-  await eval '[ "$(grep -c "/token: failed" said)" -ge 2 ]'
+  await eval '[ "$(grep -c ": failed: " said)" -ge 2 ]'
   no gone "$poll"
   keycloak_start "$keys"
   exits 77 wait "$poll"
