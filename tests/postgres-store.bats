@@ -267,6 +267,12 @@ proxy() {
   worker_url="postgresql://postgres@/postgres?host=$PWD/proxy"
 }
 
+# A commit goes through, so that the connection has all statements prepared and the next thing it sends is a commit.
+first_commit() {
+  say a 'entry - {"step":"ask"}'
+  [ "$(ask a commit)" = committed ]
+}
+
 written_once() {
   [ "$(sql "SELECT count(*) FROM ciba.journal WHERE entry::json->>'step' = 'execute'")" -eq 1 ]
   [ "$(sql "SELECT count(*) FROM ciba.audit")" -eq 1 ]
@@ -286,6 +292,7 @@ write_everything() {
   proxy
   worker a
   ask a "take 1" | grep -q '"i":1'
+  first_commit
   write_everything
   kill -USR1 "$proxy_pid"
   ask a commit > answer
@@ -303,6 +310,7 @@ write_everything() {
   proxy
   worker a
   ask a "take 1" | grep -q '"i":1'
+  first_commit
   write_everything
   kill -USR2 "$proxy_pid"
   ask a commit > answer
@@ -322,6 +330,7 @@ waits() {
   proxy
   worker a
   ask a "take 1" | grep -q '"i":1'
+  first_commit
   write_everything
   mkfifo holds
   psql -Xq -h "$postgres" -U postgres -d postgres < holds > held 3>&- &
@@ -342,13 +351,14 @@ waits() {
 
 @test "a take whose answer is lost leaves nothing behind that nobody has" {
   spool
-  add 3
+  add 4
   proxy
   worker a
+  ask a "take 1" | grep -q '"i":1'
   kill -USR1 "$proxy_pid"
   ask a "take 1" | grep -q ^took
   grep -q cut cuts
-  [ "$(sql "SELECT count(*) FROM ciba.documents WHERE holder IS NOT NULL")" -eq 1 ]
+  [ "$(sql "SELECT count(*) FROM ciba.documents WHERE holder IS NOT NULL")" -eq 2 ]
   check "open postgresql $url runs" "take 3" > out
   [ "$(grep -c "^took 2" out)" -eq 2 ]
 }
