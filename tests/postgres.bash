@@ -11,6 +11,8 @@ postgres_setup() {
   done
   command -v psql > /dev/null || postgres_missing="psql is not installed"
   [ -n "$postgres_bin" ] || postgres_missing="PostgreSQL's server is not installed"
+  ! agent-spool list 'postgresql:///?host=/nowhere' 2>&1 | grep -q 'cannot use PostgreSQL' ||
+    postgres_missing="this build of agent-spool has no PostgreSQL"
   [ -z "$postgres_missing" ] || return 0
   if [ "$(id -u)" -eq 0 ]; then # which the server refuses to be
     for postgres_user in postgres nobody; do ! id "$postgres_user" > /dev/null 2>&1 || break; done

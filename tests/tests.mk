@@ -63,7 +63,7 @@ ASAN_TESTS = $(if $(filter file,$(origin TESTS)),$(filter-out $(NOT_ASAN:%=tests
 # A process starts in half the time with the few libraries of the static commands.
 SLIM = $(CURDIR)/$(STATIC)/libs
 SLIM_LIBS = INCLUDES='-Ilib -isystem $(SLIM)/include' CURL_LIBS='-L$(SLIM)/lib -l:libcurl.a -l:libnghttp2.a -l:libssl.a' \
-	CRYPTO_LIBS=-l:libcrypto.a JQ_LIBS='-l:libjq.a -l:libonig.a'
+	CRYPTO_LIBS=-l:libcrypto.a JQ_LIBS='-l:libjq.a -l:libonig.a' HTTPD_LIBS=-l:libmicrohttpd.so
 asan: deps-static libraries-static ## the tests, in a build that finds wrong memory and undefined behaviour, and counts what is executed
 	@rm -rf $(COUNTS)
 	LLVM_PROFILE_FILE='$(COUNTS)/%c%m.profraw' \

@@ -51,7 +51,7 @@ bool audit_reader_next(struct audit_reader *reader, const char *path, const char
     *error = (struct error){STATUS_DONE, ""};
     give_back_room(reader);
     for (;;) {
-        const char *from = reader->buffer + reader->start;
+        const char *from = reader->buffer == NULL ? NULL : reader->buffer + reader->start;
         size_t there = reader->end - reader->start;
         const char *end = there > looked ? memchr(from + looked, '\n', there - looked) : NULL;
         size_t found = end != NULL ? (size_t)(end - from) + 1 : there;

@@ -15,9 +15,11 @@
 
 /* Whether libjq keeps all digits of an integer, as from 1.7 on. */
 static bool keeps_digits(void) {
-    char *text = json_text(jv_parse("9007199254740993"));
+    jv number = jv_parse("9007199254740993");
+    char *text = json_text(number);
     bool keeps = strcmp(text, "9007199254740993") == 0;
     free(text);
+    jv_free(number);
     return keeps;
 }
 

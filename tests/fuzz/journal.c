@@ -1,6 +1,6 @@
 /* A spool's files: lines of an audit log and of a journal, with any content. */
+#include "approval/audit_chain.h"
 #include "approval/journal.h"
-#include "approval/audit.h"
 #include "json/json.h"
 
 #include <fcntl.h>
@@ -24,10 +24,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
     close(fd);
-    FILE *log = fopen(path, "re");
-    if (log == NULL || !audit_verify(log, path, NULL, ignore, &summary, &error))
+    int log = open(path, O_RDONLY | O_CLOEXEC);
+    if (log < 0 || !audit_verify(log, path, NULL, ignore, &summary, &error))
         abort();
-    fclose(log);
+    close(log);
     free(summary.head);
     struct journal *journal = journal_open(path, &error);
     if (journal != NULL) {

@@ -26,7 +26,7 @@ static char *assemble(const char *bytes, size_t size, size_t first, size_t secon
                 sse_push(&events, bytes + first, second - first) &&
                 sse_push(&events, bytes + second, size - second);
     good = sse_end(&events) && good;
-    struct chat_reply reply = {jv_invalid(), jv_invalid(), NULL};
+    struct chat_reply reply = {.message = jv_invalid(), .usage = jv_invalid()};
     struct error error;
     bool read = good && api->dialect->read(stream.body, &reply, &error);
     char *message = json_text(reply.message), *body = json_text(stream.body);
