@@ -267,6 +267,7 @@ END
 }
 
 @test "many calls at once are kept in bounded memory, and each is there" {
+  [[ $(command -v audit-report) != */asan/* ]] || skip "the sanitizer needs more memory"
   python3 - << 'END'
 import base64, hashlib, json
 previous, n, out = None, 0, open('log', 'wb')
