@@ -228,7 +228,8 @@ goes_on_by_itself() {
   comes done_are 4
   one_order_each 4
   [ "$(count /stocks)" -eq 4 ]
-  grep -q "tried again" log.1
+  # Where only answers were lost, they may still come, with nothing tried again.
+  [ "$1" = answers ] || grep -q "tried again" log.1
   wait "${workers[1]}" # as one whose documents nobody took
 }
 
