@@ -53,7 +53,8 @@ bool audit_reader_next(struct audit_reader *reader, const char *path, const char
     for (;;) {
         const char *from = reader->buffer == NULL ? NULL : reader->buffer + reader->start;
         size_t there = reader->end - reader->start;
-        const char *end = there > looked ? memchr(from + looked, '\n', there - looked) : NULL;
+        const char *end =
+            from != NULL && there > looked ? memchr(from + looked, '\n', there - looked) : NULL;
         size_t found = end != NULL ? (size_t)(end - from) + 1 : there;
         too_long = too_long || found > AUDIT_LINE_LIMIT;
         if (end != NULL || (reader->ended && (found > 0 || too_long))) {

@@ -1,6 +1,6 @@
 /* A spool's files: lines of an audit log and of a journal, with any content. */
-#include "approval/audit_chain.h"
 #include "approval/journal.h"
+#include "approval/audit_chain.h"
 #include "json/json.h"
 
 #include <fcntl.h>
