@@ -31,33 +31,27 @@ static const char *const anthropic_families[] = {"claude-sonnet-5#",
                                                  "claude-haiku-4#",
                                                  NULL};
 
+/* OpenAI's server, or one like it, by whichever of its APIs. */
+#define OPENAI_SERVER                                                                              \
+    .base_url = "https://api.openai.com/v1", .base_name = "OPENAI_BASE_URL",                       \
+    .key_name = "OPENAI_API_KEY", .model_name = "OPENAI_MODEL", .models_path = "/models",          \
+    .families = openai_families, .key_header = "Authorization: Bearer "
+
 static const struct chat_api apis[] = {
     {
         .name = "auto", /* the default: as openai, and as responses where the server says so */
         .is_auto = true,
         .dialect = &chat_dialect_openai,
-        .base_url = "https://api.openai.com/v1",
-        .base_name = "OPENAI_BASE_URL",
-        .key_name = "OPENAI_API_KEY",
-        .model_name = "OPENAI_MODEL",
-        .models_path = "/models",
-        .families = openai_families,
+        OPENAI_SERVER,
         .path = "/chat/completions",
-        .key_header = "Authorization: Bearer ",
         .max_tokens_name = "max_completion_tokens",
         .other_name = "max_tokens",
     },
     {
         .name = "openai",
         .dialect = &chat_dialect_openai,
-        .base_url = "https://api.openai.com/v1",
-        .base_name = "OPENAI_BASE_URL",
-        .key_name = "OPENAI_API_KEY",
-        .model_name = "OPENAI_MODEL",
-        .models_path = "/models",
-        .families = openai_families,
+        OPENAI_SERVER,
         .path = "/chat/completions",
-        .key_header = "Authorization: Bearer ",
         .max_tokens_name = "max_completion_tokens",
         .other_name = "max_tokens",
     },
@@ -93,14 +87,8 @@ static const struct chat_api apis[] = {
     {
         .name = "responses",
         .dialect = &chat_dialect_responses,
-        .base_url = "https://api.openai.com/v1",
-        .base_name = "OPENAI_BASE_URL",
-        .key_name = "OPENAI_API_KEY",
-        .model_name = "OPENAI_MODEL",
-        .models_path = "/models",
-        .families = openai_families,
+        OPENAI_SERVER,
         .path = "/responses",
-        .key_header = "Authorization: Bearer ",
         .max_tokens_name = "max_output_tokens",
         .other_name = "max_output_tokens",
     },

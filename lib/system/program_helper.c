@@ -1,5 +1,6 @@
 #include "system/program_helper.h"
 
+#include "system/child_watch.h"
 #include "system/frame.h"
 #include "system/program_queue.h"
 #include "system/settings.h"
@@ -143,28 +144,10 @@ _Noreturn static void serve_unattended(const struct program *program,
     _exit(status);
 }
 
-/* Becomes readable when a child has ended. */
-static int child_ended[2];
-
-static void on_child(int number) {
-    int before = errno;
-    (void)number;
-    if (write(child_ended[1], "", 1) < 0)
-        errno = before; /* the pipe is full of them */
-    errno = before;
-}
-
-static bool watch_children(void) {
-    struct sigaction action = {.sa_handler = on_child};
-    sigemptyset(&action.sa_mask);
-    return process_close_on_exec(pipe(child_ended), child_ended) &&
-           fcntl(child_ended[1], F_SETFL, O_NONBLOCK) == 0 &&
-           sigaction(SIGCHLD, &action, NULL) == 0;
-}
-
-/* Waits for the end of the stage, and does what is asked meanwhile. Its exit status. */
-static int attend(int fd, pid_t child) {
-    struct pollfd watched[2] = {{child_ended[0], POLLIN, 0}, {fd, POLLIN, 0}};
+/* Waits for the end of the stage, and does what is asked meanwhile; `children` is of child_watch.
+ * Its exit status. */
+static int attend(int fd, pid_t child, int children) {
+    struct pollfd watched[2] = {{children, POLLIN, 0}, {fd, POLLIN, 0}};
     int status = 0, kind = 0;
     pid_t ended = 0;
     while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
@@ -192,7 +175,8 @@ _Noreturn static void serve_open(int fd, const struct program *program) {
         if ((given[i] = receive_descriptor(fd)) < 0)
             _exit(STATUS_INTERNAL);
     pid_t child = -1;
-    if (watch_children())
+    int children = child_watch();
+    if (children >= 0)
         child = process_fork_stage(program, given[PROGRAM_IN], given[PROGRAM_OUT],
                                    given[PROGRAM_ERR], given[PROGRAM_SOCKET]);
     int problem = errno;
@@ -203,7 +187,7 @@ _Noreturn static void serve_open(int fd, const struct program *program) {
         frame_write(fd, &error, sizeof error, NOT_STARTED);
         _exit(STATUS_DONE);
     }
-    end.exit_status = attend(fd, child);
+    end.exit_status = attend(fd, child, children);
     _exit(frame_write(fd, &end, sizeof end, ENDED) ? STATUS_DONE : STATUS_IO);
 }
 

@@ -1,10 +1,9 @@
 #include "system/program_queue.h"
 
 #include "base/error.h"
-#include "system/process.h"
+#include "system/child_watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,28 +21,9 @@ struct line {
     int running;
 };
 
-static int child_ended[2]; /* becomes readable when one has */
-
-static void on_child(int number) {
-    int before = errno;
-    (void)number;
-    if (write(child_ended[1], "", 1) < 0)
-        errno = before; /* the pipe is full of them */
-    errno = before;
-}
-
-static bool watch_children(void) {
-    struct sigaction action = {.sa_handler = on_child};
-    sigemptyset(&action.sa_mask);
-    return process_close_on_exec(pipe(child_ended), child_ended) &&
-           fcntl(child_ended[0], F_SETFL, O_NONBLOCK) == 0 &&
-           fcntl(child_ended[1], F_SETFL, O_NONBLOCK) == 0 &&
-           sigaction(SIGCHLD, &action, NULL) == 0;
-}
-
-static void count_the_ended(int *running) {
+static void count_the_ended(int children, int *running) {
     char bytes[PROGRAM_QUEUE_LIMIT];
-    while (read(child_ended[0], bytes, sizeof bytes) > 0)
+    while (read(children, bytes, sizeof bytes) > 0)
         continue;
     while (*running > 0 && waitpid(-1, NULL, WNOHANG) > 0)
         --*running;
@@ -97,15 +77,16 @@ static void take(struct program_queue *queue, struct line *line) {
 
 _Noreturn void program_queue_serve(struct program_queue *queue) {
     struct line line = {.end = &line.first};
-    if (!watch_children())
+    int children = child_watch();
+    if (children < 0)
         _exit(STATUS_INTERNAL);
     while (queue->socket >= 0 || line.first != NULL) {
-        struct pollfd watched[] = {{child_ended[0], POLLIN, 0},
+        struct pollfd watched[] = {{children, POLLIN, 0},
                                    {queue->socket, POLLIN, 0},
                                    {queue->life > 0 ? queue->life : -1, POLLIN, 0}};
         if (poll(watched, 3, -1) < 0 && errno != EINTR)
             _exit(STATUS_INTERNAL);
-        count_the_ended(&line.running);
+        count_the_ended(children, &line.running);
         if (watched[2].revents != 0)
             break;
         if (watched[1].revents != 0)
