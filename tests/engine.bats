@@ -162,6 +162,33 @@ orders_in_spool() {
   [ "$(count /bc-authorize)" -eq 4 ]
 }
 
+@test "a document whose stage cannot be started because the process for it has ended is put off" {
+  local faults runner helper server
+  faults=$(dirname "$(command -v agent-spool)")/tests/faults.so
+  [[ $faults != */asan/* ]] || skip "the sanitizer cannot be preloaded over"
+  a_call | agent-spool add spool
+  # It is held before it asks for the stage: the lock is what it writes first, the request what it writes next.
+  head -c 16 /dev/zero > counter
+  FAULT_COUNTER=counter FAULT_AT=2 FAULT_ONLY="agent-spool write" FAULT_KIND=hold FAULT_LOG=call LD_PRELOAD=$faults \
+    agent-spool run spool -- tool-run --without-approval --tool buy -- cat 2> said &
+  runner=$!
+  await test -s call
+  helper=$(pgrep -P "$runner")
+  await pgrep -P "$helper"
+  server=$(pgrep -P "$helper")
+  kill -9 "$server"
+  await gone "$server"
+  printf '\1' | dd of=counter bs=1 seek=8 conv=notrunc status=none
+  status=0
+  wait "$runner" || status=$?
+  cat said
+  [ "$status" -eq 75 ]
+  jq -e '.spool.tries == 1 and .spool.reason == "tool-run: exit status 137"' spool/queue/*
+  touch spool/queue/*
+  agent-spool run spool -- tool-run --without-approval --tool buy -- cat
+  [ "$(find spool/done -type f | wc -l)" -eq 1 ]
+}
+
 @test "a call that was begun before a crash says nothing about the next one of the document" {
   sandbox --approve yes --delay 0
   a_call | jq -c '.calls += [.calls[0] | .id = "call_2" | .arguments = {ticker: "A\u0000"}]' |

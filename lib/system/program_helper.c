@@ -409,13 +409,14 @@ int program_helper_open(const struct program_helper *helper, size_t program,
     int connection = connect_to(helper, program, error);
     if (connection < 0)
         return -1;
-    bool good = frame_write(connection, &program, sizeof program, OPEN);
-    for (int i = 0; good && i < PROGRAM_DESCRIPTORS; i++)
-        good = send_descriptor(connection, descriptors[i]);
-    if (good)
+    bool sent = frame_write(connection, &program, sizeof program, OPEN);
+    for (int i = 0; sent && i < PROGRAM_DESCRIPTORS; i++)
+        sent = send_descriptor(connection, descriptors[i]);
+    if (sent || errno == EPIPE) /* it has ended; program_helper_ended tells how */
         return connection;
+    fail(error, STATUS_UNAVAILABLE, "%s: was not started: %s", helper->programs[program].argv[0],
+         strerror(errno));
     close(connection);
-    fail(error, STATUS_UNAVAILABLE, "%s: was not started", helper->programs[program].argv[0]);
     return -1;
 }
 
