@@ -50,6 +50,21 @@ approved() {
   [ "$stderr" == "tool-run: ./none: No such file or directory; no call will be run" ]
 }
 
+@test "a program for which the system has no process was not run, however much of its input is still unsent: 69" {
+  local faults
+  faults=$(dirname "$(command -v tool-run)")/tests/faults.so
+  [[ -e $faults && $faults != */asan/* ]] || skip "nothing can be preloaded into these commands"
+  # Of its processes the first serves, the second would serve this call. It has more input than a socket takes.
+  echo '{"calls":[{"id":"c","name":"t","arguments":{}}]}' | jq -c '.calls[0].arguments.note = "x" * 1000000' > in
+  head -c 16 /dev/zero > counter
+  FAULT_COUNTER=counter FAULT_KIND=eio FAULT_ONLY='tool-run fork' FAULT_AT=2 FAULT_LOG=failed LD_PRELOAD=$faults \
+    run --separate-stderr tool-run --without-approval --tool t -- cat < in
+  [ "$status" -eq 69 ]
+  grep fork failed
+  cmp in <(printf '%s\n' "$output")
+  [[ $stderr == *"no process for it: "*"; nothing was run" ]]
+}
+
 @test "a program whose file has changed since tool-run was started is not run: 69, and the call stays" {
   sandbox --approve yes --delay 0
   approved '{}' > in

@@ -404,6 +404,12 @@ static int begin(const struct program_helper *helper, size_t program, const stru
     return connection;
 }
 
+/* After a request, sent or not, whether what came of it can be read: a process that has ended has
+ * said it already, or never will. */
+static bool will_answer(bool sent) {
+    return sent || errno == EPIPE;
+}
+
 int program_helper_open(const struct program_helper *helper, size_t program,
                         const int descriptors[PROGRAM_DESCRIPTORS], struct error *error) {
     int connection = connect_to(helper, program, error);
@@ -412,7 +418,7 @@ int program_helper_open(const struct program_helper *helper, size_t program,
     bool sent = frame_write(connection, &program, sizeof program, OPEN);
     for (int i = 0; sent && i < PROGRAM_DESCRIPTORS; i++)
         sent = send_descriptor(connection, descriptors[i]);
-    if (sent || errno == EPIPE) /* it has ended; program_helper_ended tells how */
+    if (will_answer(sent))
         return connection;
     fail(error, STATUS_UNAVAILABLE, "%s: was not started: %s", helper->programs[program].argv[0],
          strerror(errno));
@@ -448,7 +454,7 @@ bool program_helper_run(const struct program_helper *helper, size_t program,
     int connection = begin(helper, program, run, &sent, error);
     if (connection < 0)
         return false;
-    if (sent)
+    if (will_answer(sent))
         started = take_outcome(connection, end, error);
     else
         *end = (struct process_end){.broken = true, .output = must_copy("")};

@@ -322,6 +322,12 @@ int connect(int fd, const struct sockaddr *address, socklen_t size) {
     return fails("connect", 0, &half) ? -1 : REAL(connect)(fd, address, size);
 }
 
+/* Counted only if it is named. */
+pid_t fork(void) {
+    int half = 0;
+    return only != NULL && fails("fork", 0, &half) ? -1 : REAL(fork)();
+}
+
 int rename(const char *from, const char *to) {
     int half = 0;
     if (fails("rename", MAKES_FILE, &half))
